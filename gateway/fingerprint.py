@@ -1,0 +1,44 @@
+"""Content hashes of tools and toolsets.
+
+A fingerprint covers what a model can learn from a tool: its name as agents see it, its
+description and its input schema, as sent. Key order never matters: the bytes hashed are the
+RFC 8785 (JSON Canonicalization Scheme) form. Imports nothing of ours.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import rfc8785
+from mcp.types import Tool
+
+
+def canonical(value: Any) -> bytes:
+    """RFC 8785 bytes of a JSON value.
+
+    A number that RFC 8785 cannot carry (an integer beyond 2**53, which some servers put into
+    `maximum`) falls back to JSON with sorted keys, so that every tool has a fingerprint.
+    """
+    try:
+        return rfc8785.dumps(value)
+    except rfc8785.CanonicalizationError:
+        return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+def digest(value: Any) -> str:
+    """sha256 (hex) over the canonical form of a JSON value."""
+    return hashlib.sha256(canonical(value)).hexdigest()
+
+
+def tool_fingerprint(tool: Tool) -> str:
+    """sha256 (hex) over {name, description, inputSchema}; an absent description is left out."""
+    value: dict[str, Any] = {"name": tool.name, "inputSchema": tool.input_schema}
+    if tool.description is not None:
+        value["description"] = tool.description
+    return digest(value)
+
+
+def toolset_fingerprint(fingerprints: Mapping[str, str]) -> str:
+    """sha256 (hex) over {name: fingerprint}, whatever the order."""
+    return digest(dict(fingerprints))

@@ -1,0 +1,195 @@
+"""Grounding: an identifier in a call must come from the conversation.
+
+A grammar with a `pattern` forces a well-formed identifier out of "order 12", so a valid call may
+still carry an invented one. An argument is an identifier if its schema has a pattern or a format,
+if it is a path, or if it is a number with five or more digits; a value of an enum is none. It is
+grounded if one of these readings of the user's or the tools' messages gives it:
+
+- verbatim, whatever the case;
+- with spaces and separators dropped ("ord 1234", "#1234", "sku mug-12"). The constant head of a
+  pattern (`ORD-`) need not be said; digits must stand as a number of their own, so that 1234
+  grounds neither in 12345 nor in 91234;
+- spoken: digits as words ("one two three four", "double seven", "twelve thirty four"), an e-mail
+  address ("anna dot lee at web dot de");
+- a date in figures or words, with its year;
+- a country by name or code, for a pattern of two capital letters;
+- an amount in any usual notation.
+
+System messages and the assistant's texts ground nothing, nor do schemas, whose descriptions say
+"for example ORD-1234". Pure functions.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, cast
+
+from mcp.types import Tool
+
+from gateway.readings import names_amount, names_country, names_date, spoken, spoken_numbers
+from gateway.types import Call, Message
+
+LONG_NUMBER_DIGITS = 5
+_MAX_DEPTH = 16
+_GAP = r"[\s\-‐‑–—_./]{0,2}"
+_LITERAL = re.compile(r"^\^((?:[A-Za-z0-9_/:@#\-]|\\[.\-/])+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Ungrounded:
+    """An identifier that the conversation does not give: its JSON Pointer and its value."""
+
+    pointer: str
+    value: str | int | float
+
+    def as_dict(self) -> dict[str, Any]:
+        """The form the faces show."""
+        return {"pointer": self.pointer, "value": self.value}
+
+
+def ungrounded(call: Call, tool: Tool, messages: Sequence[Message]) -> list[Ungrounded]:
+    """The call's identifiers that no reading of the conversation gives; empty if all do."""
+    texts = [message.content for message in messages if message.role in ("user", "tool")]
+    source = "\n".join(texts)
+    return [
+        Ungrounded(identifier.pointer, identifier.value)
+        for identifier in _identifiers(call.arguments, tool.input_schema, tool.input_schema, "", 0)
+        if not _grounded(identifier, source)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Identifier:
+    pointer: str
+    value: str | int | float
+    schema: Mapping[str, Any]
+
+
+def _identifiers(
+    value: Any, schema: Mapping[str, Any], root: Mapping[str, Any], pointer: str, depth: int
+) -> Iterator[_Identifier]:
+    if depth > _MAX_DEPTH:
+        return
+    schema = _resolved(schema, root)
+    if isinstance(value, dict):
+        properties = cast(dict[str, Any], schema.get("properties") or {})
+        rest = schema.get("additionalProperties")
+        for name, item in cast(dict[str, Any], value).items():
+            inner = _schema(properties.get(name, rest))
+            step = name.replace("~", "~0").replace("/", "~1")
+            yield from _identifiers(item, inner, root, f"{pointer}/{step}", depth + 1)
+    elif isinstance(value, list):
+        inner = _schema(schema.get("items"))
+        for index, item in enumerate(cast(list[Any], value)):
+            yield from _identifiers(item, inner, root, f"{pointer}/{index}", depth + 1)
+    elif _is_identifier(value, schema):
+        yield _Identifier(pointer, value, schema)
+
+
+def _resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Follow a local `$ref`; of alternatives take the one that describes an identifier."""
+    for _ in range(_MAX_DEPTH):
+        reference = schema.get("$ref")
+        if not isinstance(reference, str) or not reference.startswith("#/"):
+            break
+        target: Any = root
+        for part in reference[2:].split("/"):
+            target = _schema(target).get(part.replace("~1", "/").replace("~0", "~"))
+        schema = _schema(target)
+    for key in ("anyOf", "oneOf", "allOf"):
+        for part in schema.get(key) or ():
+            inner = _schema(part)
+            if {"pattern", "format", "properties", "items", "$ref"} & set(inner):
+                return _resolved({**{k: v for k, v in schema.items() if k != key}, **inner}, root)
+    return schema
+
+
+def _schema(value: Any) -> Mapping[str, Any]:
+    return cast(Mapping[str, Any], value) if isinstance(value, dict) else {}
+
+
+def _is_identifier(value: Any, schema: Mapping[str, Any]) -> bool:
+    if isinstance(value, bool) or value is None or "enum" in schema or "const" in schema:
+        return False
+    if isinstance(value, str):
+        return "pattern" in schema or "format" in schema or _is_path(value)
+    return sum(character.isdigit() for character in repr(value)) >= LONG_NUMBER_DIGITS
+
+
+def _is_path(value: str) -> bool:
+    if re.match(r"(/|\./|\.\./|~/|[A-Za-z]:[\\/]|[a-z][a-z0-9+.-]*://)\S", value):
+        return True
+    return bool(re.fullmatch(r"[^\s/]+(/[^\s/]+)+/?", value)) and not value.endswith(("/or", "/a"))
+
+
+def _grounded(identifier: _Identifier, source: str) -> bool:
+    value, schema = identifier.value, identifier.schema
+    if not isinstance(value, str):
+        return names_amount(source, float(value))
+    if _verbatim(value, source) or _separated(value, schema, source):
+        return True
+    if schema.get("format") == "email":
+        return value.casefold() in spoken(source)
+    if schema.get("format") in ("date", "date-time"):
+        day = _day(value)
+        return day is not None and names_date(source, day)
+    if re.fullmatch(r"[A-Z]{2}", value):
+        return names_country(source, value)
+    return _said(value, schema, source)
+
+
+def _verbatim(value: str, source: str) -> bool:
+    # A full stop or hyphen may follow an identifier at the end of a sentence, but a letter or a
+    # digit beside it means that it was cut out of a longer one.
+    pattern = rf"(?<!\w){re.escape(value)}(?!\w)(?![-.@]\w)"
+    exact = re.fullmatch(r"[A-Z]{2}", value) is not None
+    return re.search(pattern, source, 0 if exact else re.IGNORECASE) is not None
+
+
+def _separated(value: str, schema: Mapping[str, Any], source: str) -> bool:
+    """Separators dropped, with or without the pattern's constant head."""
+    if "pattern" not in schema:
+        return False
+    head = _head(schema)
+    rest = value[len(head) :] if head and value.startswith(head) else value
+    characters = re.findall(r"[^\W_]", rest)
+    if not characters:
+        return False
+    spelt = _GAP.join(re.escape(character) for character in characters)
+    # An identifier of digits may follow letters ("ord1234"), one with letters only its own head.
+    heads = _GAP.join(re.escape(character) for character in re.findall(r"[^\W_]", head))
+    before = r"(?<!\d)(?<!\d[-.,])" if rest.isdigit() else rf"(?:(?<!\w)|(?<!\w){heads}{_GAP})"
+    after = r"(?!\d)(?![-.,/]?\d)" if rest.isdigit() else r"(?!\w)"
+    return re.search(before + spelt + after, source, re.IGNORECASE) is not None
+
+
+def _said(value: str, schema: Mapping[str, Any], source: str) -> bool:
+    """Spoken digits, alone or within a code ("mug one two")."""
+    head = _head(schema)
+    rest = value[len(head) :] if head and value.startswith(head) else value
+    compact = re.sub(r"[\W_]", "", rest).casefold()
+    if compact.isdigit():
+        return compact in spoken_numbers(source)
+    return len(compact) > 2 and compact in re.sub(r"[\W_]", "", spoken(source))
+
+
+def _head(schema: Mapping[str, Any]) -> str:
+    """The constant head of a pattern: `ORD-` of `^ORD-[0-9]{4,6}$`."""
+    pattern = schema.get("pattern")
+    match = _LITERAL.match(pattern) if isinstance(pattern, str) else None
+    if match is None:
+        return ""
+    head, following = match[1], cast(str, pattern)[match.end() :]
+    if following[:1] in ("?", "*", "+", "{", "|"):
+        head = head[:-1]
+    return (
+        "" if "|" in following.split("]")[-1] and "(" not in following else head.replace("\\", "")
+    )
+
+
+def _day(value: str) -> date | None:
+    try:
+        return date.fromisoformat(value[:10])
+    except ValueError:
+        return None

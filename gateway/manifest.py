@@ -1,0 +1,173 @@
+"""The manifest: what an adapter was trained on, how, and how it scored.
+
+The only contract between `training` and `gateway`. An adapter folder holds
+`adapter_model.safetensors`, `adapter_config.json`, `manifest.json`, `toolset.json`, `eval.jsonl`
+and `report.json`. Its digest is sha256 over the canonical {file: sha256} and is kept outside.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gateway.errors import AdapterRefused
+from gateway.fingerprint import digest
+from gateway.prompt import PROMPT_VERSION, PromptForm
+from gateway.types import Toolset
+
+FILES = (
+    "adapter_model.safetensors",
+    "adapter_config.json",
+    "manifest.json",
+    "toolset.json",
+    "eval.jsonl",
+    "report.json",
+)
+MAX_WEIGHT_BYTES = 10_000_000
+SERVABLE_RANKS = (8, 16, 32, 64)
+SHOWN_DIGITS = 8
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PromptSpec(_Part):
+    """How the toolset and the conversation become a prompt."""
+
+    format: Literal["json", "native"] = "json"
+    version: int = PROMPT_VERSION
+    form: PromptForm = "name"
+    max_prompt_tokens: int = Field(default=1024, gt=0)
+    max_answer_tokens: int = Field(default=256, gt=0)
+
+
+class Calibration(_Part):
+    """Confidence = sigmoid(scale * log-probability + offset); calls below `threshold` are withheld.
+
+    Platt scaling on validation rows; log-probability is the sum over the answer's tokens.
+    """
+
+    scale: float = 1.0
+    offset: float = 0.0
+    threshold: float = Field(default=0.5, ge=0, le=1)
+
+    def confidence(self, logprob: float) -> float:
+        """The calibrated probability that an answer is right, 0 to 1."""
+        score = max(-60.0, min(60.0, self.scale * logprob + self.offset))
+        return 1.0 / (1.0 + math.exp(-score))
+
+
+class Probe(_Part):
+    """A golden request run against an engine before the adapter is activated."""
+
+    request: str
+    target: dict[str, Any]
+
+
+class BaseModelSpec(_Part):
+    """The base model the adapter belongs to, identified by its weights."""
+
+    name: str
+    weights_digest: str
+
+
+class Manifest(_Part):
+    """What an adapter was trained on, how, and how it scored."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")
+    base_model: BaseModelSpec
+    prompt: PromptSpec = PromptSpec()
+    toolset: str
+    toolset_fingerprint: str
+    calibration: Calibration = Calibration()
+    probes: tuple[Probe, ...] = ()
+    data: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
+    environment: dict[str, Any] = {}
+    scores: dict[str, Any] = {}
+    created: str
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """One version of one LoRA adapter, read and checked."""
+
+    folder: Path
+    digest: str
+    manifest: Manifest
+    toolset: Toolset
+
+    @property
+    def name(self) -> str:
+        """The adapter's name without its version."""
+        return self.manifest.name
+
+    @property
+    def version(self) -> str:
+        """`name@digest`, eight hex digits shown."""
+        return f"{self.name}@{self.digest[:SHOWN_DIGITS]}"
+
+
+def read_adapter(folder: Path) -> Adapter:
+    """Read an adapter folder and check everything that can be known without an engine.
+
+    Raises:
+        AdapterRefused: a file is missing or broken, the prompt version is not ours, the toolset
+            is not the one the manifest names, or vLLM would not serve the LoRA.
+    """
+    missing = [name for name in FILES if not (folder / name).is_file()]
+    if missing:
+        raise AdapterRefused(f"{folder}: not an adapter folder, {', '.join(missing)} missing")
+    try:
+        manifest = Manifest.model_validate_json((folder / "manifest.json").read_bytes())
+        toolset = Toolset.from_json(json.loads((folder / "toolset.json").read_bytes()))
+        config = json.loads((folder / "adapter_config.json").read_bytes())
+    except (ValidationError, ValueError, OSError) as exc:
+        raise AdapterRefused(f"{folder}: {_first_line(exc)}") from exc
+    problems = _problems(manifest, toolset, config, folder)
+    if problems:
+        raise AdapterRefused(f"{folder}: {'; '.join(problems)}")
+    return Adapter(folder, folder_digest(folder), manifest, toolset)
+
+
+def folder_digest(folder: Path) -> str:
+    """sha256 over the canonical {file: sha256} of the adapter's files."""
+    return digest({name: _sha256(folder / name) for name in FILES if (folder / name).is_file()})
+
+
+def _problems(
+    manifest: Manifest, toolset: Toolset, config: dict[str, Any], folder: Path
+) -> Sequence[str]:
+    found: list[str] = []
+    if manifest.prompt.version != PROMPT_VERSION:
+        found.append(
+            f"prompt version {manifest.prompt.version}, this gateway renders {PROMPT_VERSION}"
+        )
+    if manifest.prompt.format != "json":
+        found.append(f"prompt format {manifest.prompt.format!r} is not served yet")
+    if toolset.fingerprint != manifest.toolset_fingerprint:
+        found.append("toolset.json is not the toolset that the manifest names")
+    if config.get("r") not in SERVABLE_RANKS:
+        found.append(f"LoRA rank {config.get('r')} is not one of {SERVABLE_RANKS}")
+    for key, harmless in (("use_dora", False), ("modules_to_save", None), ("bias", "none")):
+        if config.get(key, harmless) not in (harmless, None, []):
+            found.append(f"{key}={config[key]!r} is not served by vLLM")
+    size = (folder / "adapter_model.safetensors").stat().st_size
+    if size > MAX_WEIGHT_BYTES:
+        found.append(f"adapter_model.safetensors is {size} bytes, at most {MAX_WEIGHT_BYTES}")
+    return found
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _first_line(exc: Exception) -> str:
+    return " ".join(str(exc).split("\n")[:3])

@@ -1,0 +1,114 @@
+"""A conversation and a toolset, rendered as the chat messages the router model reads.
+
+Training and serving render through this one module, so what an adapter learned is what it is
+asked. The manifest names `PROMPT_VERSION` and the form; serving refuses another version. Below
+this module stand only the values; the engine's chat template turns the messages into tokens.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, cast
+
+from mcp.types import Tool
+
+from gateway.types import Call, Message, Toolset
+
+PROMPT_VERSION = 1
+PromptForm = Literal["schemas", "lines", "name"]
+"""How much of the toolset the system message shows: everything, a line a tool, its name alone."""
+
+HISTORY_TURNS = 12
+TOOL_RESULT_CHARS = 2_000
+
+
+def system_text(toolset: Toolset, form: PromptForm) -> str:
+    """The system message of a toolset in one form. Raises ValueError for an unknown form."""
+    task = f"Route the request to the tools of {toolset.name}. Answer in JSON."
+    if form == "name":
+        return task
+    if form == "lines":
+        return "\n".join([task, *(_tool_line(tool) for tool in toolset.tools)])
+    if form == "schemas":
+        return "\n".join([task, *(_tool_schema(tool) for tool in toolset.tools)])
+    raise ValueError(f"unknown prompt form {form!r}; known are schemas, lines, name")
+
+
+def render(messages: Sequence[Message], toolset: Toolset, form: PromptForm) -> list[dict[str, str]]:
+    """The prompt as chat messages: our system message, then the conversation's last turns.
+
+    System messages of the agent are left out: no adapter has seen them. A tool's result becomes
+    a user turn, because many chat templates know no other role.
+    """
+    turns = [message for message in messages if message.role != "system"][-HISTORY_TURNS:]
+    prompt = [{"role": "system", "content": system_text(toolset, form)}]
+    prompt.extend(_turn(message) for message in turns)
+    return prompt
+
+
+def render_answer(target: Mapping[str, Any], toolset: Toolset) -> str:
+    """The text the model is trained to write for a target (DESIGN 5.1).
+
+    Arguments stand in the order of the tool's schema, which is the order the grammar allows.
+
+    Raises:
+        ValueError: the target is none of a call, several calls, or no_tool.
+    """
+    if "calls" in target:
+        calls = cast(list[Mapping[str, Any]], target["calls"])
+        return _dumps({"calls": [_ordered(call, toolset) for call in calls]})
+    if target.get("tool") == "no_tool":
+        return _dumps({"tool": "no_tool", "reason": str(target.get("reason", ""))})
+    return _dumps(_ordered(target, toolset))
+
+
+def render_calls(calls: Iterable[Call]) -> str:
+    """Calls an assistant made earlier in a conversation, in the form the model itself writes."""
+    made = [call.as_dict() for call in calls]
+    return _dumps(made[0] if len(made) == 1 else {"calls": made})
+
+
+def _turn(message: Message) -> dict[str, str]:
+    if message.role == "tool":
+        return {"role": "user", "content": f"Tool result: {message.content[:TOOL_RESULT_CHARS]}"}
+    return {"role": message.role, "content": message.content}
+
+
+def _ordered(call: Mapping[str, Any], toolset: Toolset) -> dict[str, Any]:
+    tool = toolset.by_name.get(str(call.get("tool")))
+    if tool is None or not isinstance(call.get("arguments"), dict):
+        raise ValueError(f"target {call!r} is no call of toolset {toolset.name}")
+    return {"tool": tool.name, "arguments": in_schema_order(call["arguments"], tool.input_schema)}
+
+
+def in_schema_order(value: Any, schema: Mapping[str, Any]) -> Any:
+    """An object's members in the order its schema lists them, unknown members last."""
+    if not isinstance(value, dict):
+        return value
+    members: dict[str, Any] = dict(cast(Mapping[str, Any], value))
+    properties = cast(dict[str, Any], schema.get("properties") or {})
+    names = [name for name in properties if name in members]
+    names += [name for name in members if name not in properties]
+    return {
+        name: in_schema_order(members[name], cast(dict[str, Any], properties.get(name) or {}))
+        for name in names
+    }
+
+
+def _tool_line(tool: Tool) -> str:
+    properties = cast(dict[str, Any], tool.input_schema.get("properties") or {})
+    required = cast(list[str], tool.input_schema.get("required") or [])
+    names = ", ".join(name if name in required else f"{name}?" for name in properties)
+    return f"{tool.name}({names}): {tool.description or ''}".rstrip(": ")
+
+
+def _tool_schema(tool: Tool) -> str:
+    shown = {
+        "name": tool.name,
+        "description": tool.description or "",
+        "inputSchema": tool.input_schema,
+    }
+    return _dumps(shown)
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

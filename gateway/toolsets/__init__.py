@@ -1,0 +1,1 @@
+"""Upstreams, and the catalog of everything they offer."""

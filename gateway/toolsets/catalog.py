@@ -1,0 +1,137 @@
+"""One immutable snapshot of everything live: tool name -> owner, tool, validator; and the toolsets.
+
+Built whole by a pure function from every upstream's last good list, then swapped in one
+assignment. A tool keeps its server's name with the server's prefix before it; the owner of a name
+is looked up here and never parsed out of it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mcp.types import Tool
+
+from gateway.config import ServerConfig, ToolsetConfig
+from gateway.fingerprint import tool_fingerprint
+from gateway.toolsets.listing import Listing
+from gateway.types import RESERVED_NAMES, Toolset
+from gateway.validate import SchemaError, ToolValidator
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A live tool. `tool` carries the name agents see, `own_name` the one its server knows."""
+
+    server: str
+    own_name: str
+    tool: Tool
+    fingerprint: str
+    validator: ToolValidator
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A listed tool that is not offered, and why."""
+
+    server: str
+    tool: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """The snapshot. Entries stand in the order of servers and of their lists."""
+
+    entries: Mapping[str, Entry] = field(default_factory=dict[str, Entry])
+    toolsets: Mapping[str, Toolset] = field(default_factory=dict[str, Toolset])
+    left_out: tuple[LeftOut, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The body of `GET /v1/tools`."""
+        tools = [
+            {
+                **entry.tool.model_dump(by_alias=True, mode="json", exclude_none=True),
+                "server": entry.server,
+                "fingerprint": entry.fingerprint,
+            }
+            for entry in self.entries.values()
+        ]
+        toolsets = [
+            {"name": t.name, "fingerprint": t.fingerprint, "tools": list(t.by_name)}
+            for t in self.toolsets.values()
+        ]
+        left_out = [
+            {"server": item.server, "tool": item.tool, "reason": item.reason}
+            for item in self.left_out
+        ]
+        return {"tools": tools, "toolsets": toolsets, "left_out": left_out}
+
+
+def build_catalog(
+    listings: Sequence[tuple[ServerConfig, Listing]],
+    toolsets: Iterable[ToolsetConfig],
+    previous: Catalog | None = None,
+) -> Catalog:
+    """A new snapshot. Validators of tools that did not change are taken over from `previous`.
+
+    On a name collision the server that stands first keeps the name; registration refuses what
+    would collide, so this happens only when a list grows later.
+    """
+    entries: dict[str, Entry] = {}
+    left_out: list[LeftOut] = []
+    for config, listing in listings:
+        left_out += [LeftOut(config.name, name, reason) for name, reason in listing.left_out]
+        for tool in listing.tools:
+            name = config.prefix + tool.name
+            if name in RESERVED_NAMES:
+                reason = f"{name!r} is a reserved name; set a prefix for server {config.name}"
+            elif name in entries:
+                reason = collision(name, entries[name].server, config.name)
+            else:
+                made = _entry(config, tool, name, previous)
+                if isinstance(made, Entry):
+                    entries[name] = made
+                    continue
+                reason = made
+            left_out.append(LeftOut(config.name, name, reason))
+    chosen = {t.name: _toolset(t, entries.values()) for t in toolsets}
+    return Catalog(entries, chosen, tuple(left_out))
+
+
+def collisions(catalog: Catalog, config: ServerConfig, listing: Listing) -> list[str]:
+    """What registering a server would collide with; each line says which prefix to set."""
+    found: list[str] = []
+    for tool in listing.tools:
+        name = config.prefix + tool.name
+        owner = catalog.entries.get(name)
+        if owner is not None and owner.server != config.name:
+            found.append(collision(name, owner.server, config.name))
+    return found
+
+
+def collision(name: str, owner: str, newcomer: str) -> str:
+    """The words for a name that two servers claim."""
+    return (
+        f"tool {name!r} of server {newcomer} is already offered by {owner}; "
+        f'set a prefix for {newcomer}, for example "{newcomer}_"'
+    )
+
+
+def _entry(config: ServerConfig, tool: Tool, name: str, previous: Catalog | None) -> Entry | str:
+    seen = tool.model_copy(update={"name": name}) if config.prefix else tool
+    fingerprint = tool_fingerprint(seen)
+    before = previous.entries.get(name) if previous else None
+    if before is not None and before.fingerprint == fingerprint:
+        return Entry(config.name, tool.name, seen, fingerprint, before.validator)
+    try:
+        return Entry(config.name, tool.name, seen, fingerprint, ToolValidator(seen))
+    except SchemaError as exc:
+        return str(exc)
+
+
+def _toolset(config: ToolsetConfig, entries: Iterable[Entry]) -> Toolset:
+    live = [entry for entry in entries if entry.server in config.servers]
+    if config.tools is not None:
+        by_name = {entry.tool.name: entry for entry in live}
+        live = [by_name[name] for name in config.tools if name in by_name]
+    return Toolset(config.name, tuple(entry.tool for entry in live))

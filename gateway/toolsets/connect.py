@@ -1,0 +1,138 @@
+"""Transports to MCP servers that outlive the faults of a single request.
+
+The SDK's client ends, with all calls in flight, when one POST fails, and notices the death of a
+stdio child only at the next call. Both are mended here, below the SDK: a failed POST becomes a
+JSON-RPC error answer to that POST alone, and the end of the read stream is an event to wait for.
+"""
+
+import json
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, cast
+
+import anyio
+import httpx2
+from mcp.client._transport import TransportStreams
+from mcp.client.stdio import StdioServerParameters, stdio_client
+from mcp.client.streamable_http import streamable_http_client
+
+from gateway.config import ServerConfig
+
+_CONNECT_S, _READ_S = 10.0, 300.0
+CONNECTION_LOST = -32000
+"""The SDK's own code for a connection that closed under a request."""
+
+
+@asynccontextmanager
+async def connect(config: ServerConfig, closed: anyio.Event) -> AsyncGenerator[TransportStreams]:
+    """Open the transport of a server; `closed` is set when the server's side ends.
+
+    Raises:
+        OSError: the command cannot be run.
+    """
+    async with _transport(config) as (read, write):
+        yield _Watched(read, closed), write  # pyright: ignore[reportReturnType]
+
+
+def _transport(config: ServerConfig) -> AbstractAsyncContextManager[TransportStreams]:
+    if config.command is not None:
+        env = {name: secret.get_secret_value() for name, secret in config.env.items()}
+        return stdio_client(
+            StdioServerParameters(
+                command=config.command, args=list(config.args), env=env, cwd=config.cwd
+            )
+        )
+    return _http(config)
+
+
+@asynccontextmanager
+async def _http(config: ServerConfig) -> AsyncGenerator[TransportStreams]:
+    headers = {name: secret.get_secret_value() for name, secret in config.headers.items()}
+    timeout = httpx2.Timeout(_CONNECT_S, read=max(_READ_S, config.timeout_s))
+    transport = _SurvivingTransport(httpx2.AsyncHTTPTransport())
+    async with (
+        httpx2.AsyncClient(headers=headers, timeout=timeout, transport=transport) as client,
+        streamable_http_client(cast(str, config.url), http_client=client) as streams,
+    ):
+        yield streams
+
+
+class _Watched:
+    """A read stream that sets an event when it ends."""
+
+    def __init__(self, inner: Any, closed: anyio.Event) -> None:
+        self._inner = inner
+        self._closed = closed
+
+    @property
+    def last_context(self) -> Any:
+        """The context in which the last item was sent (SDK convention)."""
+        return getattr(self._inner, "last_context", None)
+
+    async def receive(self) -> Any:
+        try:
+            return await self._inner.receive()
+        except (anyio.EndOfStream, anyio.ClosedResourceError, anyio.BrokenResourceError):
+            self._closed.set()
+            raise
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    def __aiter__(self) -> "_Watched":
+        return self
+
+    async def __anext__(self) -> Any:
+        try:
+            return await self._inner.__anext__()
+        except StopAsyncIteration:
+            self._closed.set()
+            raise
+
+    async def __aenter__(self) -> "_Watched":
+        await self._inner.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc: Any) -> bool | None:
+        return await self._inner.__aexit__(*exc)
+
+
+class _SurvivingTransport(httpx2.AsyncBaseTransport):
+    """Answers a POST whose connection fails with a JSON-RPC error instead of an exception."""
+
+    def __init__(self, inner: httpx2.AsyncBaseTransport) -> None:
+        self._inner = inner
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        try:
+            response = await self._inner.handle_async_request(request)
+            if response.headers.get("content-type", "").startswith("application/json"):
+                # A body cut short must fail here, not in the SDK's reader. A stream of events
+                # stays a stream: its end is an event the SDK handles.
+                await response.aread()
+        except httpx2.TransportError as exc:
+            answer = _error_answer(request, exc)
+            if answer is None:
+                raise
+            return answer
+        return response
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+def _error_answer(request: httpx2.Request, exc: Exception) -> httpx2.Response | None:
+    if request.method != "POST":
+        return None
+    try:
+        message: Any = json.loads(request.content)
+    except ValueError:
+        return None
+    if not isinstance(message, dict):
+        return None
+    if "id" not in message:
+        return httpx2.Response(202, request=request)
+    text = f"{type(exc).__name__}: {exc}".rstrip(": ")
+    error = {"code": CONNECTION_LOST, "message": text}
+    body = {"jsonrpc": "2.0", "id": cast(dict[str, Any], message)["id"], "error": error}
+    return httpx2.Response(200, json=body, request=request)

@@ -1,0 +1,93 @@
+"""Read a server's whole tool list: all pages or nothing, and a bad tool costs only itself."""
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from mcp.client.client import Client
+from mcp.shared.exceptions import MCPError
+from mcp.types import (
+    INTERNAL_ERROR,
+    ListToolsRequest,
+    ListToolsResult,
+    PaginatedRequestParams,
+    Tool,
+)
+from pydantic import ValidationError
+
+_MAX_PAGES = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a server offers: its tools in order, and the ones left out with the reason."""
+
+    tools: tuple[Tool, ...]
+    left_out: tuple[tuple[str, str], ...] = ()
+
+
+async def read_listing(client: Client) -> Listing:
+    """All pages of `tools/list`, past every cache.
+
+    Raises:
+        MCPError: the server refused, the connection broke, or the pages never end.
+    """
+    tools: list[Tool] = []
+    left_out: list[tuple[str, str]] = []
+    cursor: str | None = None
+    seen: set[str] = set()
+    for _ in range(_MAX_PAGES):
+        page, bad, cursor = await _page(client, cursor)
+        tools += page
+        left_out += bad
+        if cursor is None:
+            return _without_doubles(tools, left_out)
+        if cursor in seen:
+            raise MCPError(INTERNAL_ERROR, "tools/list repeats a cursor")
+        seen.add(cursor)
+    raise MCPError(INTERNAL_ERROR, f"tools/list has more than {_MAX_PAGES} pages")
+
+
+async def _page(
+    client: Client, cursor: str | None
+) -> tuple[list[Tool], list[tuple[str, str]], str | None]:
+    try:
+        page = await client.list_tools(cursor=cursor, cache_mode="refresh")
+    except ValidationError:
+        return await _lenient_page(client, cursor)
+    return page.tools, [], page.next_cursor
+
+
+async def _lenient_page(
+    client: Client, cursor: str | None
+) -> tuple[list[Tool], list[tuple[str, str]], str | None]:
+    """One page past the SDK's validation, which refuses the whole page for one bad tool."""
+    session: Any = client.session
+    request = ListToolsRequest(params=PaginatedRequestParams(cursor=cursor))
+    data = request.model_dump(by_alias=True, mode="json", exclude_none=True)
+    options: dict[str, Any] = {"timeout": client.read_timeout_seconds}
+    session._stamp(data, options)
+    raw = await session._dispatcher.send_raw_request(data["method"], data.get("params"), options)
+    listed = raw.get("tools")
+    if not isinstance(listed, list):
+        raise MCPError(INTERNAL_ERROR, "tools/list answered without a list of tools")
+    good: list[Tool] = []
+    bad: list[tuple[str, str]] = []
+    for item in cast(list[Any], listed):
+        try:
+            good.append(Tool.model_validate(item))
+        except ValidationError as exc:
+            name = cast(dict[str, Any], item).get("name") if isinstance(item, dict) else None
+            bad.append((str(name), f"not an MCP tool: {exc.errors()[0]['msg']}"))
+    # The session must know the good tools, or each call would list (and fail) again.
+    session._absorb_tool_listing(ListToolsResult(tools=list(good)), complete=False)
+    following = raw.get("nextCursor")
+    return good, bad, following if isinstance(following, str) else None
+
+
+def _without_doubles(tools: list[Tool], left_out: list[tuple[str, str]]) -> Listing:
+    kept: dict[str, Tool] = {}
+    for tool in tools:
+        if tool.name in kept:
+            left_out.append((tool.name, "listed twice; the first one counts"))
+        kept.setdefault(tool.name, tool)
+    return Listing(tuple(kept.values()), tuple(left_out))

@@ -1,0 +1,122 @@
+"""All upstreams, and the live catalog they add up to.
+
+Every list that arrives whole makes a new catalog, swapped in one assignment; those who asked are
+told. Register, remove and refresh are the only ways in from above.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+from gateway.config import ServerConfig, ToolsetConfig
+from gateway.errors import Conflict, Forbidden, NameCollision, UnknownServer
+from gateway.toolsets.catalog import Catalog, build_catalog, collisions
+from gateway.toolsets.upstream import Upstream
+
+logger = logging.getLogger(__name__)
+
+_REGISTER_S = 20.0
+
+
+class Watch:
+    """Owns the upstreams; `catalog` is always a whole snapshot."""
+
+    def __init__(self, servers: Sequence[ServerConfig], toolsets: Sequence[ToolsetConfig]) -> None:
+        self.catalog = Catalog()
+        self._configured = tuple(server.name for server in servers)
+        self._toolsets = tuple(toolsets)
+        self._told: list[Callable[[Catalog], None]] = []
+        self._upstreams = {server.name: Upstream(server, self._rebuild) for server in servers}
+        self._registering = asyncio.Lock()
+
+    @property
+    def upstreams(self) -> Sequence[Upstream]:
+        """Every upstream in the order of registration."""
+        return tuple(self._upstreams.values())
+
+    def on_catalog(self, told: Callable[[Catalog], None]) -> None:
+        """Call `told` with every new catalog, on the event loop."""
+        self._told.append(told)
+
+    def start(self) -> None:
+        """Start every configured upstream; returns at once, whatever their state."""
+        for upstream in self._upstreams.values():
+            upstream.start()
+
+    async def close(self) -> None:
+        """End every upstream."""
+        await asyncio.gather(*(upstream.close() for upstream in self._upstreams.values()))
+
+    def upstream(self, name: str) -> Upstream:
+        """The upstream of a name. Raises UnknownServer."""
+        if name not in self._upstreams:
+            raise UnknownServer(f"no server {name!r} is registered")
+        return self._upstreams[name]
+
+    def is_configured(self, name: str) -> bool:
+        """Whether the configuration file declares the server, which makes it read-only here."""
+        return name in self._configured
+
+    async def register(self, config: ServerConfig) -> Upstream:
+        """Connect to a server and take its tools in.
+
+        Raises:
+            Conflict: a server of this name is registered already.
+            NameCollision: a tool's name is taken; the error says which prefix to set.
+            UpstreamDown: the server cannot be reached or lists nothing usable.
+        """
+        async with self._registering:
+            if config.name in self._upstreams:
+                raise Conflict(f"a server {config.name!r} is registered already")
+            listed = asyncio.Event()
+            upstream = Upstream(config, lambda _: listed.set())
+            upstream.start()
+            try:
+                await upstream.first_listing(_REGISTER_S)
+                assert upstream.listing is not None
+                found = collisions(self.catalog, config, upstream.listing)
+                if found:
+                    raise NameCollision("; ".join(found[:5]))
+            except BaseException:
+                await upstream.close()
+                raise
+            upstream.on_listing = self._rebuild
+            self._upstreams[config.name] = upstream
+            self._rebuild(upstream)
+            return upstream
+
+    def restore(self, config: ServerConfig) -> None:
+        """Take back a server registered in an earlier run, reachable or not."""
+        if config.name in self._upstreams:
+            logger.warning("server %s is configured now; the registered one is left out", config.name)
+            return
+        upstream = Upstream(config, self._rebuild)
+        self._upstreams[config.name] = upstream
+        upstream.start()
+
+    async def remove(self, name: str) -> None:
+        """Disconnect a registered server. Raises UnknownServer, or Forbidden if configured."""
+        upstream = self.upstream(name)
+        if self.is_configured(name):
+            raise Forbidden(f"server {name!r} is declared in the configuration file")
+        del self._upstreams[name]
+        self._rebuild(None)
+        await upstream.close()
+
+    async def refresh(self, name: str) -> None:
+        """List a server's tools again. Raises UnknownServer, UpstreamDown."""
+        await self.upstream(name).refresh()
+
+    def _rebuild(self, _: Upstream | None) -> None:
+        listings = [(u.config, u.listing) for u in self._upstreams.values() if u.listing]
+        catalog = build_catalog(listings, self._toolsets, self.catalog)
+        if catalog.entries == self.catalog.entries and catalog.left_out == self.catalog.left_out:
+            return
+        for item in set(catalog.left_out) - set(self.catalog.left_out):
+            logger.warning(
+                "tool %s of server %s is left out: %s", item.tool, item.server, item.reason,
+                extra={"event": "tool_left_out", "server": item.server, "tool": item.tool},
+            )  # fmt: skip
+        self.catalog = catalog
+        for told in self._told:
+            told(catalog)

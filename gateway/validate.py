@@ -1,0 +1,109 @@
+"""Check a call's arguments against its tool's input schema; the only place where this is done.
+
+A validator is compiled once per tool. It speaks JSON Schema 2020-12 (or the dialect that
+`$schema` names) with formats asserted, never fetches anything (a `$ref` beyond the schema itself
+is refused), and is bounded: patterns run in a linear-time engine, schemas and arguments have a
+limit on size and depth. Imports nothing of ours but errors.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import jsonschema_rs
+from mcp.types import Tool
+
+MAX_SCHEMA_BYTES = 1_048_576
+MAX_SCHEMA_DEPTH = 200
+MAX_ARGUMENT_DEPTH = 64
+MAX_ERRORS = 20
+_MESSAGE_CHARS = 300
+
+
+class SchemaError(ValueError):
+    """A tool's input schema cannot be used; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArgumentError:
+    """One violation: where (a JSON Pointer into the arguments, RFC 6901) and what."""
+
+    pointer: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.pointer or '/'}: {self.message}"
+
+    def as_dict(self) -> dict[str, str]:
+        """The form the faces show."""
+        return {"pointer": self.pointer, "message": self.message}
+
+
+class ToolValidator:
+    """The compiled validator of one tool's arguments."""
+
+    def __init__(self, tool: Tool) -> None:
+        """Compile the tool's input schema.
+
+        Raises:
+            SchemaError: the schema is too large or too deep, is no JSON Schema, does not
+                describe an object, or refers to something outside itself.
+        """
+        self._validator = _compile(tool.input_schema)
+
+    def errors(self, arguments: Any) -> list[ArgumentError]:
+        """Every violation, at most 20; an empty list means the arguments are valid."""
+        if _depth(arguments, MAX_ARGUMENT_DEPTH) > MAX_ARGUMENT_DEPTH:
+            return [ArgumentError("", f"nested deeper than {MAX_ARGUMENT_DEPTH} levels")]
+        found: list[ArgumentError] = []
+        for error in self._validator.iter_errors(arguments):
+            found.append(ArgumentError(_pointer(error.instance_path), _short(error.message)))
+            if len(found) == MAX_ERRORS:
+                break
+        return found
+
+
+def _compile(schema: dict[str, Any]) -> Any:
+    if _depth(schema, MAX_SCHEMA_DEPTH) > MAX_SCHEMA_DEPTH:
+        raise SchemaError(f"the input schema is nested deeper than {MAX_SCHEMA_DEPTH} levels")
+    if len(json.dumps(schema)) > MAX_SCHEMA_BYTES:
+        raise SchemaError(f"the input schema is larger than {MAX_SCHEMA_BYTES} bytes")
+    if schema.get("type") != "object":
+        raise SchemaError('the input schema must have "type": "object"')
+    try:
+        return jsonschema_rs.validator_for(
+            schema,
+            validate_formats=True,
+            retriever=_refuse,
+            pattern_options=jsonschema_rs.RegexOptions(),
+        )
+    except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as exc:
+        raise SchemaError(f"the input schema cannot be compiled: {_short(str(exc))}") from exc
+
+
+def _refuse(uri: str) -> NoReturn:
+    raise ValueError(f"$ref {uri} is outside the schema and is not fetched")
+
+
+def _pointer(path: list[str | int]) -> str:
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+
+
+def _short(message: str) -> str:
+    first = message.strip().split("\n", 1)[0]
+    return first if len(first) <= _MESSAGE_CHARS else first[: _MESSAGE_CHARS - 1] + "…"
+
+
+def _depth(value: Any, limit: int) -> int:
+    """Nesting depth of a JSON value, counted no further than one past `limit`."""
+    level, depth = [value], 0
+    while level and depth <= limit:
+        inner: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                inner.extend(item.values())  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+            elif isinstance(item, list):
+                inner.extend(item)  # pyright: ignore[reportUnknownArgumentType]
+        level = [item for item in inner if isinstance(item, dict | list)]
+        depth += 1
+    return depth

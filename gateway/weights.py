@@ -1,0 +1,50 @@
+"""The content digest of a base model: the same weights, the same digest, however they are sharded.
+
+Reads the safetensors format (an 8-byte little-endian header length, a JSON header with each
+tensor's dtype, shape and byte range, then the bytes), without torch.
+"""
+
+import hashlib
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+
+def weights_digest(folder: Path) -> str:
+    """sha256 over every tensor's name, dtype, shape and bytes, in the order of their names.
+
+    Raises:
+        FileNotFoundError: the folder holds no safetensors file.
+        ValueError: a file is truncated or is no safetensors file.
+    """
+    tensors: dict[str, tuple[Path, int, dict[str, Any]]] = {}
+    for file in sorted(folder.glob("*.safetensors")):
+        start, header = _header(file)
+        for name, entry in header.items():
+            tensors[name] = (file, start, entry)
+    if not tensors:
+        raise FileNotFoundError(f"{folder} holds no safetensors file")
+    total = hashlib.sha256()
+    for name in sorted(tensors):
+        file, start, entry = tensors[name]
+        total.update(json.dumps([name, entry["dtype"], entry["shape"]]).encode())
+        first, last = entry["data_offsets"]
+        with file.open("rb") as stream:
+            stream.seek(start + first)
+            data = stream.read(last - first)
+        if len(data) != last - first:
+            raise ValueError(f"{file} is truncated")
+        total.update(data)
+    return total.hexdigest()
+
+
+def _header(file: Path) -> tuple[int, dict[str, Any]]:
+    with file.open("rb") as stream:
+        prefix = stream.read(8)
+        length = struct.unpack("<Q", prefix)[0] if len(prefix) == 8 else 0
+        if not 2 <= length <= 100_000_000:
+            raise ValueError(f"{file} is no safetensors file")
+        header = json.loads(stream.read(length))
+    header.pop("__metadata__", None)
+    return 8 + length, header
