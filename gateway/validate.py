@@ -2,8 +2,9 @@
 
 A validator is compiled once per tool. It speaks JSON Schema 2020-12 (or the dialect that
 `$schema` names) with formats asserted, never fetches anything (a `$ref` beyond the schema itself
-is refused), and is bounded: patterns run in a linear-time engine, schemas and arguments have a
-limit on size and depth. Imports nothing of ours but errors.
+is refused), and is bounded: patterns run in a linear-time engine (those that need look-around or
+back-references in a backtracking one, where a value that takes too many steps breaks the
+pattern), schemas have a limit on size and depth, arguments on depth. Imports nothing of ours.
 """
 
 import json
@@ -17,6 +18,8 @@ MAX_SCHEMA_BYTES = 1_048_576
 MAX_SCHEMA_DEPTH = 200
 MAX_ARGUMENT_DEPTH = 64
 MAX_ERRORS = 20
+_BACKTRACK_STEPS = 100_000
+_PATTERN_BYTES = 10_485_760
 _MESSAGE_CHARS = 300
 
 
@@ -55,6 +58,13 @@ class ToolValidator:
         """Every violation, at most 20; an empty list means the arguments are valid."""
         if _depth(arguments, MAX_ARGUMENT_DEPTH) > MAX_ARGUMENT_DEPTH:
             return [ArgumentError("", f"nested deeper than {MAX_ARGUMENT_DEPTH} levels")]
+        try:
+            return self._found(arguments)
+        except UnicodeEncodeError:
+            # JSON can escape half a surrogate pair, which no validator and no wire can carry.
+            return [ArgumentError("", "holds text that is not valid Unicode")]
+
+    def _found(self, arguments: Any) -> list[ArgumentError]:
         found: list[ArgumentError] = []
         for error in self._validator.iter_errors(arguments):
             found.append(ArgumentError(_pointer(error.instance_path), _short(error.message)))
@@ -71,14 +81,29 @@ def _compile(schema: dict[str, Any]) -> Any:
     if schema.get("type") != "object":
         raise SchemaError('the input schema must have "type": "object"')
     try:
-        return jsonschema_rs.validator_for(
-            schema,
-            validate_formats=True,
-            retriever=_refuse,
-            pattern_options=jsonschema_rs.RegexOptions(),
-        )
+        try:
+            return _validator(schema, jsonschema_rs.RegexOptions())
+        except jsonschema_rs.ValidationError:
+            return _validator(
+                schema,
+                jsonschema_rs.FancyRegexOptions(
+                    backtrack_limit=_BACKTRACK_STEPS, size_limit=_PATTERN_BYTES
+                ),
+            )
     except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as exc:
         raise SchemaError(f"the input schema cannot be compiled: {_short(str(exc))}") from exc
+
+
+def _validator(
+    schema: dict[str, Any], patterns: jsonschema_rs.RegexOptions | jsonschema_rs.FancyRegexOptions
+) -> Any:
+    return jsonschema_rs.validator_for(
+        schema,
+        validate_formats=True,
+        retriever=_refuse,
+        pattern_options=patterns,
+        email_options=jsonschema_rs.EmailOptions(allow_display_text=False),
+    )
 
 
 def _refuse(uri: str) -> NoReturn:

@@ -7,7 +7,7 @@ speed). Other C libraries do not have the call, and there nothing happens.
 
 import ctypes
 
-_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -4, -8
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -2, -3, -8
 
 
 def keep_freed_memory() -> bool:
@@ -17,9 +17,9 @@ def keep_freed_memory() -> bool:
     except (OSError, AttributeError):
         return False
     options = {
-        _M_MMAP_MAX: 0,
+        _M_MMAP_THRESHOLD: 2**25,  # glibc's highest; without mapping at all the heap grows ragged
         _M_TRIM_THRESHOLD: 2**31 - 1,
-        _M_TOP_PAD: 2**28,
+        _M_TOP_PAD: 2**26,
         _M_ARENA_MAX: 1,
     }
     return all(mallopt(option, value) for option, value in options.items())

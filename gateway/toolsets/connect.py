@@ -3,6 +3,7 @@
 The SDK's client ends, with all calls in flight, when one POST fails, and notices the death of a
 stdio child only at the next call. Both are mended here, below the SDK: a failed POST becomes a
 JSON-RPC error answer to that POST alone, and the end of the read stream is an event to wait for.
+A session that the server has forgotten is told by a code of its own, never by the error's text.
 """
 
 import json
@@ -18,9 +19,13 @@ from mcp.client.streamable_http import streamable_http_client
 
 from gateway.config import ServerConfig
 
-_CONNECT_S, _READ_S = 10.0, 300.0
+_CONNECT_S, _READ_S, _GOODBYE_S = 10.0, 300.0, 2.0
+_MAX_EVENT_BYTES = 67_108_864
+_LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=100)
 CONNECTION_LOST = -32000
 """The SDK's own code for a connection that closed under a request."""
+SESSION_LOST = 40_400
+"""Our code, outside the range of JSON-RPC: the server forgot the session and ran nothing."""
 
 
 @asynccontextmanager
@@ -39,7 +44,12 @@ def _transport(config: ServerConfig) -> AbstractAsyncContextManager[TransportStr
         env = {name: secret.get_secret_value() for name, secret in config.env.items()}
         return stdio_client(
             StdioServerParameters(
-                command=config.command, args=list(config.args), env=env, cwd=config.cwd
+                command=config.command,
+                args=list(config.args),
+                env=env,
+                cwd=config.cwd,
+                # One stray byte on stdout must cost a line, not the connection.
+                encoding_error_handler="replace",
             )
         )
     return _http(config)
@@ -49,10 +59,12 @@ def _transport(config: ServerConfig) -> AbstractAsyncContextManager[TransportStr
 async def _http(config: ServerConfig) -> AsyncGenerator[TransportStreams]:
     headers = {name: secret.get_secret_value() for name, secret in config.headers.items()}
     timeout = httpx2.Timeout(_CONNECT_S, read=max(_READ_S, config.timeout_s))
-    transport = _SurvivingTransport(httpx2.AsyncHTTPTransport())
+    transport = _SurvivingTransport(httpx2.AsyncHTTPTransport(limits=_LIMITS))
     async with (
         httpx2.AsyncClient(headers=headers, timeout=timeout, transport=transport) as client,
-        streamable_http_client(cast(str, config.url), http_client=client) as streams,
+        streamable_http_client(
+            cast(str, config.url), http_client=client, max_sse_event_size=_MAX_EVENT_BYTES
+        ) as streams,
     ):
         yield streams
 
@@ -104,14 +116,23 @@ class _SurvivingTransport(httpx2.AsyncBaseTransport):
         self._inner = inner
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        if request.method == "DELETE":
+            # The end of a session is a courtesy; a silent server must not hold up a close.
+            request.extensions["timeout"] = httpx2.Timeout(_GOODBYE_S).as_dict()
         try:
             response = await self._inner.handle_async_request(request)
-            if response.headers.get("content-type", "").startswith("application/json"):
+            if response.status_code == 404 and "mcp-session-id" in request.headers:
+                answer = _error_answer(request, SESSION_LOST, "Session not found")
+                if answer is not None:
+                    await response.aclose()
+                    return answer
+            if response.headers.get("content-type", "").lower().startswith("application/json"):
                 # A body cut short must fail here, not in the SDK's reader. A stream of events
                 # stays a stream: its end is an event the SDK handles.
                 await response.aread()
-        except httpx2.TransportError as exc:
-            answer = _error_answer(request, exc)
+        except httpx2.RequestError as exc:
+            text = f"{type(exc).__name__}: {exc}".rstrip(": ")
+            answer = _error_answer(request, CONNECTION_LOST, text)
             if answer is None:
                 raise
             return answer
@@ -121,7 +142,8 @@ class _SurvivingTransport(httpx2.AsyncBaseTransport):
         await self._inner.aclose()
 
 
-def _error_answer(request: httpx2.Request, exc: Exception) -> httpx2.Response | None:
+def _error_answer(request: httpx2.Request, code: int, text: str) -> httpx2.Response | None:
+    """The answer to a POST that got none; None if the request is no POST of a message."""
     if request.method != "POST":
         return None
     try:
@@ -132,7 +154,6 @@ def _error_answer(request: httpx2.Request, exc: Exception) -> httpx2.Response | 
         return None
     if "id" not in message:
         return httpx2.Response(202, request=request)
-    text = f"{type(exc).__name__}: {exc}".rstrip(": ")
-    error = {"code": CONNECTION_LOST, "message": text}
+    error = {"code": code, "message": text}
     body = {"jsonrpc": "2.0", "id": cast(dict[str, Any], message)["id"], "error": error}
     return httpx2.Response(200, json=body, request=request)

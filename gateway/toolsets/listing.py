@@ -39,7 +39,7 @@ async def read_listing(client: Client) -> Listing:
         page, bad, cursor = await _page(client, cursor)
         tools += page
         left_out += bad
-        if cursor is None:
+        if not cursor:  # some servers end with an empty string
             return _without_doubles(tools, left_out)
         if cursor in seen:
             raise MCPError(INTERNAL_ERROR, "tools/list repeats a cursor")
@@ -74,14 +74,14 @@ async def _lenient_page(
     bad: list[tuple[str, str]] = []
     for item in cast(list[Any], listed):
         try:
-            good.append(Tool.model_validate(item))
+            good.append(Tool.model_validate(item, by_name=False))
         except ValidationError as exc:
             name = cast(dict[str, Any], item).get("name") if isinstance(item, dict) else None
             bad.append((str(name), f"not an MCP tool: {exc.errors()[0]['msg']}"))
     # The session must know the good tools, or each call would list (and fail) again.
-    session._absorb_tool_listing(ListToolsResult(tools=list(good)), complete=False)
+    known = session._absorb_tool_listing(ListToolsResult(tools=good), complete=False)
     following = raw.get("nextCursor")
-    return good, bad, following if isinstance(following, str) else None
+    return known.tools, bad, following if isinstance(following, str) else None
 
 
 def _without_doubles(tools: list[Tool], left_out: list[tuple[str, str]]) -> Listing:

@@ -3,11 +3,13 @@
 One task owns the connection: it alone enters and leaves the SDK's `Client` (cancel scopes break
 otherwise), lists the tools after every connect, every `list_changed` of either protocol era and
 every poll, and reconnects with back-off. A list counts only if all its pages arrived; after an
-error the last good list stays. Above stands `watch`, which turns lists into catalogs; below,
-`connect` builds the transports and `listing` reads the tools.
+error the last good list stays, and the connection with it unless lists keep failing. Above
+stands `watch`, which turns lists into catalogs; below, `connect` builds the transports and
+`listing` reads the tools.
 """
 
 import asyncio
+import json
 import logging
 import random
 import time
@@ -23,6 +25,7 @@ from mcp.client.subscriptions import SubscriptionLost
 from mcp.shared.exceptions import MCPError
 from mcp.types import (
     CONNECTION_CLOSED,
+    METHOD_NOT_FOUND,
     REQUEST_TIMEOUT,
     CallToolResult,
     ToolListChangedNotification,
@@ -30,17 +33,18 @@ from mcp.types import (
 from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 
 from gateway.config import ServerConfig
-from gateway.errors import UpstreamDown, UpstreamTimeout
-from gateway.toolsets.connect import connect
+from gateway.errors import InvalidArguments, UpstreamDown, UpstreamTimeout
+from gateway.toolsets.connect import SESSION_LOST, connect
 from gateway.toolsets.listing import Listing, read_listing
 
 logger = logging.getLogger(__name__)
 
 State = Literal["connecting", "ready", "down"]
 _FIRST_DELAY_S, _LAST_DELAY_S = 0.2, 30.0
+_STEADY_S = 10.0
 _DEBOUNCE_S = 0.05
 _REOPEN_S = 5.0
-_LOST_SESSION = ("Session terminated", "Session not found")
+_MAX_FAILED_LISTS = 3
 
 
 @dataclass
@@ -67,6 +71,7 @@ class Upstream:
         self._era: str = config.mode
         self._listed = asyncio.Event()
         self._failed = asyncio.Event()
+        self._hurry = asyncio.Event()
         self._owner: asyncio.Task[None] | None = None
 
     @property
@@ -83,8 +88,8 @@ class Upstream:
         owner, self._owner = self._owner, None
         if owner is not None:
             owner.cancel()
-            with suppress(asyncio.CancelledError):
-                await owner
+            await asyncio.wait((owner,))
+            self._link = None
 
     async def first_listing(self, timeout_s: float) -> None:
         """Wait for the first list.
@@ -92,13 +97,16 @@ class Upstream:
         Raises:
             UpstreamDown: the first attempt failed, or none succeeded in time.
         """
-        waits = [asyncio.create_task(event.wait()) for event in (self._listed, self._failed)]
+        listed = asyncio.create_task(self._listed.wait())
+        failed = asyncio.create_task(self._failed.wait())
         try:
-            await asyncio.wait(waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(
+                (listed, failed), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
+            )
         finally:
-            for wait in waits:
-                wait.cancel()
-        if not self._listed.is_set():
+            listed.cancel()
+            failed.cancel()
+        if listed not in done:
             why = self.error or f"no tool list within {timeout_s:g} s"
             raise UpstreamDown(f"server {self.name} cannot be used: {why}")
 
@@ -108,8 +116,8 @@ class Upstream:
         Raises:
             UpstreamDown: the server is down or the list did not arrive.
         """
-        self._listed.clear()
-        self._failed.clear()
+        self._expect_news()
+        self._hurry.set()
         if self._link is not None:
             self._link.wake.set()
         await self.first_listing(timeout_s)
@@ -118,24 +126,23 @@ class Upstream:
         """Call a tool by the server's own name for it. A failed tool is a result, not an error.
 
         Raises:
+            InvalidArguments: they hold what JSON cannot carry; nothing was sent.
             UpstreamTimeout: no answer within the server's time-out; the call may have run.
             UpstreamDown: not connected, the connection broke, or the server broke the protocol.
         """
+        _check_wire(tool, arguments)
         link = self._connected()
         try:
             return await self._call(link, tool, arguments)
         except MCPError as exc:
-            if exc.message not in _LOST_SESSION:
-                raise self._down(link, exc) from exc
+            if exc.code != SESSION_LOST:
+                raise self._down(exc) from exc
         # The server forgot the session before it ran anything, so a second try is safe.
-        self._listed.clear()
-        link.broken.set()
-        await self.first_listing(_REOPEN_S)
-        link = self._connected()
+        await self._reopen(link)
         try:
-            return await self._call(link, tool, arguments)
+            return await self._call(self._connected(), tool, arguments)
         except MCPError as exc:
-            raise self._down(link, exc) from exc
+            raise self._down(exc) from exc
 
     async def _call(self, link: _Link, tool: str, arguments: dict[str, Any]) -> CallToolResult:
         limit = self.config.timeout_s
@@ -161,10 +168,19 @@ class Upstream:
             "the call may have run"
         )
 
-    def _down(self, link: _Link, exc: MCPError) -> UpstreamDown:
-        if exc.code == CONNECTION_CLOSED:
-            link.broken.set()
+    def _down(self, exc: MCPError) -> UpstreamDown:
         return UpstreamDown(f"server {self.name}: {exc.message}")
+
+    def _expect_news(self) -> None:
+        self._listed.clear()
+        self._failed.clear()
+
+    async def _reopen(self, lost: _Link) -> None:
+        if self._link is not None and self._link is not lost:
+            return  # another call has done it
+        self._expect_news()
+        lost.broken.set()
+        await self.first_listing(_REOPEN_S)
 
     def _connected(self) -> _Link:
         if self._link is None:
@@ -173,18 +189,31 @@ class Upstream:
 
     async def _own(self) -> None:
         delay = _FIRST_DELAY_S
-        while True:
-            before = self.listed_at
+        while self._owner is not None:
+            began = time.monotonic()
             try:
                 await self._hold_connection()
             except Exception as exc:
+                served, self._link = self._link is not None, None
+                if not served and self._dies_of_the_probe(exc):
+                    self._era = "legacy"
+                    continue
                 self._note_failure(exc)
-            finally:
-                self._link = None
-            if self.listed_at != before:
+                if not served:
+                    self._era = self.config.mode
+                    self._failed.set()
+            if time.monotonic() - began > _STEADY_S:
                 delay = _FIRST_DELAY_S
-            await asyncio.sleep(delay * random.uniform(0.8, 1.2))
+            self._hurry.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), delay * random.uniform(0.8, 1.2))
             delay = min(2 * delay, _LAST_DELAY_S)
+
+    def _dies_of_the_probe(self, exc: Exception) -> bool:
+        """Some servers exit when the first request is not `initialize`."""
+        reason = _innermost(exc)
+        closed = isinstance(reason, MCPError) and reason.code == CONNECTION_CLOSED
+        return closed and self._era == "auto" and self.config.command is not None
 
     async def _hold_connection(self) -> None:
         """Connect, list and serve until the connection breaks."""
@@ -214,10 +243,21 @@ class Upstream:
                 tasks.cancel_scope.cancel()
 
     async def _serve(self, link: _Link) -> None:
+        failures = 0
         while not link.broken.is_set():
             link.wake = anyio.Event()
-            self._take(await read_listing(link.client), link)
-            with anyio.move_on_after(self.config.poll_s * random.uniform(0.9, 1.1)):
+            try:
+                self._take(await read_listing(link.client), link)
+                failures, pause = 0, self.config.poll_s * random.uniform(0.9, 1.1)
+            except MCPError as exc:
+                failures += 1
+                lost = self._link is None or exc.code == SESSION_LOST or link.broken.is_set()
+                if lost or failures == _MAX_FAILED_LISTS:
+                    raise
+                self._note_failure(exc)
+                self._failed.set()
+                pause = _FIRST_DELAY_S * 2**failures
+            with anyio.move_on_after(pause):
                 await _either(link.wake, link.broken)
                 await anyio.sleep(_DEBOUNCE_S)
         raise MCPError(CONNECTION_CLOSED, "the connection was closed by the server")
@@ -234,25 +274,34 @@ class Upstream:
         link.broken.set()
 
     async def _listen(self, link: _Link) -> None:
-        """Changes told by a server of the 2026-07-28 revision; nothing is replayed."""
+        """Changes told by a server of the 2026-07-28 revision.
+
+        Nothing is replayed, so every beginning and every end of a subscription asks for a list.
+        """
+        delay = _FIRST_DELAY_S
         while True:
             try:
                 async with link.client.listen(tools_list_changed=True) as subscription:
+                    if subscription.honored.tools_list_changed:
+                        link.wake.set()
                     async for _ in subscription:
+                        delay = _FIRST_DELAY_S
+                        link.wake.set()
+                    if subscription.honored.tools_list_changed:
                         link.wake.set()
             except SubscriptionLost:
                 link.wake.set()
-                await anyio.sleep(_FIRST_DELAY_S)
-            except (MCPError, TimeoutError):
-                return  # the server offers no subscriptions: the poll remains
-            else:
-                return
+            except MCPError as exc:
+                if exc.code == METHOD_NOT_FOUND:
+                    return  # the server offers no subscriptions: the poll remains
+            except TimeoutError:
+                pass
+            await anyio.sleep(delay)
+            delay = min(2 * delay, _LAST_DELAY_S)
 
     def _note_failure(self, exc: Exception) -> None:
         self.state = "down"
         self.error = _reason(exc)
-        self._era = self.config.mode
-        self._failed.set()
         logger.warning(
             "server %s is down: %s", self.name, self.error,
             extra={"event": "upstream_down", "server": self.name},
@@ -270,8 +319,22 @@ async def _either(first: anyio.Event, second: anyio.Event) -> None:
         tasks.start_soon(wait, second)
 
 
-def _reason(exc: BaseException) -> str:
-    """The innermost reason of an exception group, in one line."""
+def _check_wire(tool: str, arguments: dict[str, Any]) -> None:
+    """The SDK loses the whole connection over a message that it cannot write."""
+    try:
+        json.dumps(arguments, allow_nan=False, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as exc:
+        message = f"JSON cannot carry them: {exc}".split("\n", 1)[0]
+        raise InvalidArguments(tool, [{"pointer": "", "message": message}]) from exc
+
+
+def _innermost(exc: BaseException) -> BaseException:
     while isinstance(exc, BaseExceptionGroup):
         exc = exc.exceptions[0]
+    return exc
+
+
+def _reason(exc: BaseException) -> str:
+    """The innermost reason of an exception group, in one line."""
+    exc = _innermost(exc)
     return f"{type(exc).__name__}: {exc}".split("\n", 1)[0].rstrip(": ")

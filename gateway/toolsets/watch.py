@@ -22,7 +22,7 @@ class Watch:
     """Owns the upstreams; `catalog` is always a whole snapshot."""
 
     def __init__(self, servers: Sequence[ServerConfig], toolsets: Sequence[ToolsetConfig]) -> None:
-        self.catalog = Catalog()
+        self.catalog = build_catalog((), toolsets)
         self._configured = tuple(server.name for server in servers)
         self._toolsets = tuple(toolsets)
         self._told: list[Callable[[Catalog], None]] = []
@@ -63,13 +63,12 @@ class Watch:
         Raises:
             Conflict: a server of this name is registered already.
             NameCollision: a tool's name is taken; the error says which prefix to set.
-            UpstreamDown: the server cannot be reached or lists nothing usable.
+            UpstreamDown: the server cannot be reached, or its list does not arrive.
         """
         async with self._registering:
             if config.name in self._upstreams:
                 raise Conflict(f"a server {config.name!r} is registered already")
-            listed = asyncio.Event()
-            upstream = Upstream(config, lambda _: listed.set())
+            upstream = Upstream(config, lambda _: None)
             upstream.start()
             try:
                 await upstream.first_listing(_REGISTER_S)
@@ -88,7 +87,9 @@ class Watch:
     def restore(self, config: ServerConfig) -> None:
         """Take back a server registered in an earlier run, reachable or not."""
         if config.name in self._upstreams:
-            logger.warning("server %s is configured now; the registered one is left out", config.name)
+            logger.warning(
+                "server %s is configured now; the registered one is left out", config.name
+            )
             return
         upstream = Upstream(config, self._rebuild)
         self._upstreams[config.name] = upstream
@@ -119,4 +120,8 @@ class Watch:
             )  # fmt: skip
         self.catalog = catalog
         for told in self._told:
-            told(catalog)
+            try:
+                told(catalog)
+            except Exception:
+                # Whoever listens must not cost the others the news, or the upstream its connection.
+                logger.exception("a listener failed on a new catalog")

@@ -1,0 +1,129 @@
+"""Stored adapter versions: immutable folders named by digest, checked when they come in.
+
+`add` copies a folder under `<store>/<name>@<digest>` in two steps (a temporary folder, then a
+rename), so that a full disk or a crash leaves nothing that looks like an adapter.
+"""
+
+import asyncio
+import shutil
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+from gateway.engines.base import Engine
+from gateway.errors import AdapterRefused, UnknownAdapter
+from gateway.manifest import FILES, SHOWN_DIGITS, Adapter, read_adapter
+from gateway.records import Records
+
+
+class AdapterStore:
+    """Every adapter version the gateway knows, by version."""
+
+    def __init__(self, root: Path, records: Records, engine: Engine) -> None:
+        self._root = root
+        self._records = records
+        self._engine = engine
+        self._adapters: dict[str, Adapter] = {}
+        self._configured: set[str] = set()
+
+    @property
+    def adapters(self) -> Mapping[str, Adapter]:
+        """Version -> adapter."""
+        return self._adapters
+
+    def is_configured(self, version: str) -> bool:
+        """Whether the configuration file declares the version, which makes it read-only here."""
+        return version in self._configured
+
+    async def open(self) -> list[str]:
+        """Read the stored versions. Returns why any of them cannot be used any more."""
+        problems: list[str] = []
+        for row in await self._records.adapters():
+            try:
+                adapter = read_adapter(Path(row["folder"]))
+                if adapter.digest != row["digest"]:
+                    raise AdapterRefused(
+                        f"{row['version']}: the folder was changed after it came in"
+                    )
+                self._adapters[row["version"]] = adapter
+            except AdapterRefused as exc:
+                problems.append(str(exc))
+        return problems
+
+    async def configure(self, folder: Path) -> Adapter:
+        """Take in a folder that the configuration names, where it lies. Raises AdapterRefused."""
+        adapter = await self._checked(folder)
+        self._adapters[adapter.version] = adapter
+        self._configured.add(adapter.version)
+        return adapter
+
+    async def add(self, folder: Path) -> Adapter:
+        """Copy an adapter folder into the store; adding the same version again changes nothing.
+
+        Raises:
+            AdapterRefused: the folder is no adapter, belongs to another base model, or cannot
+                be copied.
+        """
+        adapter = await self._checked(folder)
+        if adapter.version in self._adapters:
+            return self._adapters[adapter.version]
+        home = self._root / f"{adapter.name}@{adapter.digest[: 2 * SHOWN_DIGITS]}"
+        try:
+            await asyncio.to_thread(_copy, folder, home)
+        except OSError as exc:
+            raise AdapterRefused(f"{adapter.version} cannot be stored: {exc.strerror}") from exc
+        stored = read_adapter(home)
+        if stored.digest != adapter.digest:
+            await asyncio.to_thread(shutil.rmtree, home)
+            raise AdapterRefused(f"{folder} changed while it was copied")
+        self._adapters[stored.version] = stored
+        await self._records.keep_adapter(stored.version, stored.name, home, stored.digest)
+        return stored
+
+    def find(self, name: str) -> Adapter:
+        """A version (`name@digest`, eight digits or more), or the newest version of a name.
+
+        Raises:
+            UnknownAdapter: nothing is stored under it.
+        """
+        if name in self._adapters:
+            return self._adapters[name]
+        versions = [a for a in self._adapters.values() if a.name == name]
+        if not versions:
+            known = ", ".join(self._adapters) or "none"
+            raise UnknownAdapter(f"no adapter {name!r} is stored; stored: {known}")
+        return versions[-1]
+
+    async def remove(self, version: str) -> None:
+        """Delete a stored version. Raises UnknownAdapter."""
+        adapter = self.find(version)
+        del self._adapters[adapter.version]
+        await self._records.drop_adapter(adapter.version)
+        if adapter.folder.parent == self._root:
+            await asyncio.to_thread(shutil.rmtree, adapter.folder, True)
+
+    async def _checked(self, folder: Path) -> Adapter:
+        adapter = await asyncio.to_thread(read_adapter, folder)
+        digest = await self._engine.weights_digest()
+        wanted = adapter.manifest.base_model
+        if digest is not None and digest != wanted.weights_digest:
+            raise AdapterRefused(
+                f"{adapter.version} belongs to base model {wanted.name} "
+                f"({wanted.weights_digest[:SHOWN_DIGITS]}), the engine runs "
+                f"{digest[:SHOWN_DIGITS]}"
+            )
+        return adapter
+
+
+def _copy(folder: Path, home: Path) -> None:
+    if home.exists():
+        shutil.rmtree(home)
+    made = home.with_name(f".{home.name}.{uuid.uuid4().hex}")
+    made.mkdir(parents=True)
+    try:
+        for name in FILES:
+            shutil.copyfile(folder / name, made / name)
+        made.rename(home)
+    except OSError:
+        shutil.rmtree(made, ignore_errors=True)
+        raise

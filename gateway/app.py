@@ -1,0 +1,190 @@
+"""The composition root: builds each object once and owns the lifespan."""
+
+import logging
+import os
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI
+from pydantic import ValidationError
+
+from gateway.adapters.active import ActiveAdapters
+from gateway.adapters.store import AdapterStore
+from gateway.adapters.swap import Swap
+from gateway.config import AuthConfig, Config, EngineConfig, ServerConfig
+from gateway.dispatch import Dispatcher
+from gateway.engines.base import Engine
+from gateway.engines.scripted import ScriptedEngine
+from gateway.errors import ConfigurationError
+from gateway.faces import admin, openai, problem, rest
+from gateway.faces.guard import LOOPBACK, Guard
+from gateway.faces.parts import Keys, Parts
+from gateway.manifest import Adapter
+from gateway.observe import Metrics
+from gateway.pipeline import Pipeline
+from gateway.records import Records
+from gateway.router import Router
+from gateway.toolsets.watch import Watch
+
+logger = logging.getLogger(__name__)
+
+
+def build_app(config: Config, *, engine: Engine | None = None) -> FastAPI:
+    """The gateway as an ASGI application.
+
+    `engine` replaces the configured one, for tests and for embedding.
+
+    Raises:
+        ConfigurationError: the engine or the keys cannot be had.
+    """
+    found = build_parts(config, engine or make_engine(config.engine, config.limits.engine_queue))
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+        async with running(found):
+            yield
+
+    app = FastAPI(title="Pointsman", version="1", lifespan=lifespan)
+    app.state.parts = found
+    problem.install(app)
+    for face in (rest, openai, admin):
+        app.include_router(face.router)
+    app.add_middleware(
+        Guard,
+        body_bytes=config.limits.body_bytes,
+        hosts=(*LOOPBACK, *config.allowed_hosts),
+        origins=config.allowed_origins,
+    )
+    return app
+
+
+def build_parts(config: Config, engine: Engine) -> Parts:
+    """Every object of the gateway, wired but not started."""
+    metrics = Metrics()
+    records = Records(
+        config.records.path,
+        arguments=config.records.arguments,
+        max_calls=config.records.max_calls,
+    )
+    watch = Watch(config.servers, config.toolsets)
+    servers_of = {toolset.name: toolset.servers for toolset in config.toolsets}
+
+    def is_listed(toolset: str) -> bool:
+        names = servers_of.get(toolset, ())
+        return all(u.listing is not None for u in watch.upstreams if u.name in names)
+
+    active = ActiveAdapters(config.drift_policy, metrics, is_listed)
+    watch.on_catalog(active.on_catalog)
+    router = Router(engine)
+    store = AdapterStore(config.adapter_store, records, engine)
+    dispatcher = Dispatcher(watch, metrics, max_result_bytes=config.limits.result_bytes)
+    return Parts(
+        config=config,
+        keys=read_keys(config.auth),
+        engine=engine,
+        watch=watch,
+        active=active,
+        store=store,
+        swap=Swap(engine, router, store, active, records),
+        pipeline=Pipeline(router, active, watch, dispatcher, records, metrics),
+        records=records,
+        metrics=metrics,
+    )
+
+
+@asynccontextmanager
+async def running(parts: Parts) -> AsyncGenerator[None]:
+    """Start everything in order, and stop it in reverse."""
+    async with AsyncExitStack() as stack:
+        await parts.records.open()
+        stack.push_async_callback(parts.records.close)
+        parts.watch.start()
+        stack.push_async_callback(parts.watch.close)
+        await parts.engine.start()
+        stack.push_async_callback(parts.engine.close)
+        await _restore(parts)
+        yield
+
+
+async def _restore(parts: Parts) -> None:
+    """Bring back what an earlier run registered, and what the configuration names."""
+    for value in await parts.records.servers():
+        try:
+            parts.watch.restore(ServerConfig.model_validate(value))
+        except ValidationError as exc:
+            logger.error("a registered server cannot be restored: %s", exc.error_count())
+    for reason in await parts.store.open():
+        logger.error("a stored adapter is left out: %s", reason)
+    chosen: dict[str, tuple[Adapter, str | None]] = {}
+    for config in parts.config.adapters:
+        adapter = await parts.store.configure(config.folder)
+        chosen[adapter.name] = (adapter, config.toolset)
+    for name, row in (await parts.records.active()).items():
+        if row["version"] in parts.store.adapters:
+            chosen[name] = (parts.store.adapters[row["version"]], row["toolset"])
+        else:
+            logger.warning("adapter %s was in service but is not stored", row["version"])
+    for adapter, toolset in chosen.values():
+        await parts.swap.activate(adapter, toolset, probe=False)
+
+
+def make_engine(config: EngineConfig, max_queue: int) -> Engine:
+    """The configured engine. Raises ConfigurationError if it is not installed or not configured."""
+    if config.kind == "scripted":
+        return ScriptedEngine(config.answers)
+    if config.kind == "local":
+        try:
+            from gateway.engines.local import LocalEngine  # an extra: torch is not always here
+        except ImportError as exc:
+            raise ConfigurationError(
+                f"the local engine is not installed ({exc.name}): pip install 'pointsman[local]'"
+            ) from exc
+        assert config.base_model is not None
+        if not (config.base_model / "config.json").is_file():
+            raise ConfigurationError(f"engine.base_model: {config.base_model} holds no model")
+        return LocalEngine(
+            config.base_model,
+            device=config.device,
+            threads=config.threads,
+            max_queue=max_queue,
+        )
+    return ScriptedEngine()
+
+
+def read_keys(config: AuthConfig, environ: Mapping[str, str] = os.environ) -> Keys:
+    """Bearer keys from the configuration, the environment and the keys file together.
+
+    The environment names `POINTSMAN_AGENT_KEYS` and `POINTSMAN_ADMIN_KEYS`, each a list with
+    commas; a line of the file is `agent KEY` or `admin KEY`.
+
+    Raises:
+        ConfigurationError: the file cannot be read or has another line.
+    """
+    found: dict[str, list[str]] = {
+        "agent": [key.get_secret_value() for key in config.agent_keys],
+        "admin": [key.get_secret_value() for key in config.admin_keys],
+    }
+    for scope, keys in found.items():
+        listed = environ.get(f"POINTSMAN_{scope.upper()}_KEYS", "")
+        keys += [key.strip() for key in listed.split(",") if key.strip()]
+    if config.keys_file is not None:
+        for scope, key in _lines(config.keys_file):
+            found[scope].append(key)
+    return Keys(tuple(found["agent"]), tuple(found["admin"]))
+
+
+def _lines(file: Path) -> list[tuple[str, str]]:
+    try:
+        lines = file.read_text().splitlines()
+    except OSError as exc:
+        raise ConfigurationError(f"auth.keys_file {file}: {exc.strerror}") from exc
+    found: list[tuple[str, str]] = []
+    for number, line in enumerate(lines, 1):
+        scope, _, key = line.strip().partition(" ")
+        if not scope or scope.startswith("#"):
+            continue
+        if scope not in ("agent", "admin") or not key.strip():
+            raise ConfigurationError(f"{file}:{number}: a line is `agent KEY` or `admin KEY`")
+        found.append((scope, key.strip()))
+    return found

@@ -1,0 +1,1 @@
+"""Faces translate protocols in and out; they decide nothing."""

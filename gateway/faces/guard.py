@@ -1,0 +1,107 @@
+"""What is turned away before any face sees it: foreign hosts and origins, bodies too large.
+
+Plain ASGI, so that streams stay streams. Host and Origin are checked against DNS rebinding, as
+the MCP specification asks of Streamable HTTP servers.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.faces.problem import problem
+
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "testserver")
+
+
+class Guard:
+    """Wraps an ASGI application."""
+
+    def __init__(
+        self, app: ASGIApp, *, body_bytes: int, hosts: Sequence[str], origins: Sequence[str]
+    ) -> None:
+        """`hosts` are host names without port; `*` lets every host in."""
+        self._app = app
+        self._body_bytes = body_bytes
+        self._hosts = frozenset(host.lower() for host in hosts)
+        self._origins = frozenset(origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or answer it with a problem document."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = {
+            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
+        }
+        refusal = self._refusal(headers)
+        if refusal is not None:
+            await _answer(send, *refusal)
+            return
+        # The body is read here, bounded, and given to the application in one piece.
+        body = await self._read(receive)
+        if body is None:
+            await _answer(send, 413, "too_large", f"a body holds at most {self._body_bytes} bytes")
+            return
+        await self._app(scope, _replay(body, receive), send)
+
+    def _refusal(self, headers: dict[str, str]) -> tuple[int, str, str] | None:
+        host = _hostname(headers.get("host", ""))
+        if "*" not in self._hosts and host not in self._hosts:
+            return 403, "forbidden", f"host {host!r} is not served here"
+        origin = headers.get("origin")
+        if origin is not None and origin not in self._origins:
+            name = _hostname(urlsplit(origin).netloc)
+            if name not in self._hosts:
+                return 403, "forbidden", f"origin {origin!r} is not allowed"
+        length = headers.get("content-length", "")
+        if length.isdigit() and int(length) > self._body_bytes:
+            return 413, "too_large", f"a body holds at most {self._body_bytes} bytes"
+        return None
+
+    async def _read(self, receive: Receive) -> bytes | None:
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] != "http.request":
+                return b"".join(parts)
+            part: bytes = message.get("body", b"")
+            size += len(part)
+            if size > self._body_bytes:
+                return None
+            parts.append(part)
+            if not message.get("more_body", False):
+                return b"".join(parts)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    given = False
+
+    async def replay() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
+
+
+def _hostname(netloc: str) -> str:
+    host = netloc.rpartition("@")[2].lower()
+    if host.startswith("["):
+        return host.partition("]")[0] + "]"
+    return host.partition(":")[0]
+
+
+async def _answer(send: Send, status: int, code: str, detail: str) -> None:
+    body = json.dumps(problem(status, code, detail)).encode()
+    headers: list[Any] = [
+        (b"content-type", b"application/problem+json"),
+        (b"content-length", str(len(body)).encode()),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

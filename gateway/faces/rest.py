@@ -1,0 +1,109 @@
+"""Our own REST API: route, call, list; health and metrics."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from gateway.faces.parts import Parts, agent, parts
+from gateway.pipeline import RouteRequest
+from gateway.types import Call, Message
+
+router = APIRouter()
+AgentParts = Annotated[Parts, Depends(agent)]
+AnyParts = Annotated[Parts, Depends(parts)]
+
+
+class Turn(BaseModel):
+    """One message of a conversation."""
+
+    model_config = ConfigDict(extra="forbid")
+    role: Literal["system", "user", "assistant", "tool"]
+    content: str
+
+
+class RouteBody(BaseModel):
+    """Body of `POST /v1/route`: a request in plain words, or a conversation."""
+
+    model_config = ConfigDict(extra="forbid")
+    request: Annotated[str, Field(min_length=1)] | None = None
+    messages: Annotated[list[Turn], Field(min_length=1)] | None = None
+    model: str = "auto"
+    dispatch: bool = False
+    threshold: Annotated[float, Field(ge=0, le=1)] | None = None
+
+    @model_validator(mode="after")
+    def _one_of(self) -> "RouteBody":
+        if (self.request is None) == (self.messages is None):
+            raise ValueError("give exactly one of `request` and `messages`")
+        return self
+
+    @property
+    def conversation(self) -> tuple[Message, ...]:
+        """The conversation, whichever way it came."""
+        if self.messages is not None:
+            return tuple(Message(turn.role, turn.content) for turn in self.messages)
+        return (Message("user", self.request or ""),)
+
+
+class CallBody(BaseModel):
+    """Body of `POST /v1/tools/call`."""
+
+    model_config = ConfigDict(extra="forbid")
+    tool: str
+    arguments: dict[str, Any] = {}
+
+
+@router.post("/v1/route")
+async def route(body: RouteBody, gateway: AgentParts) -> JSONResponse:
+    """Route a request; with `dispatch`, also make the calls."""
+    reply = await gateway.pipeline.handle(
+        RouteRequest(body.conversation, "rest", body.model, body.dispatch, body.threshold)
+    )
+    headers = {"X-Pointsman-Drift": reply.drift_header} if reply.drift_header else None
+    return JSONResponse(reply.to_json(), headers=headers)
+
+
+@router.post("/v1/tools/call")
+async def call(body: CallBody, gateway: AgentParts) -> JSONResponse:
+    """Validate one call and make it, without a model. A failed tool is a result with isError."""
+    result = await gateway.pipeline.call(Call(body.tool, body.arguments), "rest")
+    return JSONResponse(result.model_dump(by_alias=True, mode="json", exclude_none=True))
+
+
+@router.get("/v1/tools")
+async def tools(gateway: AgentParts) -> JSONResponse:
+    """The live tools with their servers and fingerprints, and the toolsets."""
+    return JSONResponse(gateway.watch.catalog.to_json())
+
+
+@router.get("/healthz")
+async def healthz() -> dict[str, str]:
+    """The process lives."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz")
+async def readyz(gateway: AnyParts) -> JSONResponse:
+    """200 when a request can be routed, else 503 with what is missing."""
+    missing = [
+        f"server {upstream.name}: {upstream.error or upstream.state}"
+        for upstream in gateway.watch.upstreams
+        if upstream.listing is None
+    ]
+    ready = any(active.live is not None for active in gateway.active.all)
+    if not gateway.active.all:
+        missing.append("no adapter is in service")
+    body = {"status": "ready" if ready else "not ready", "missing": missing}
+    return JSONResponse(
+        body, 200 if ready else 503, headers=None if ready else {"Retry-After": "2"}
+    )
+
+
+@router.get("/metrics")
+async def metrics(gateway: AgentParts) -> Response:
+    """Prometheus metrics."""
+    for upstream in gateway.watch.upstreams:
+        gateway.metrics.upstream_up.labels(upstream.name).set(upstream.state == "ready")
+    return Response(gateway.metrics.text(), media_type="text/plain; version=0.0.4")

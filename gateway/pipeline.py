@@ -1,0 +1,304 @@
+"""The request flow: route -> validate -> ground -> decide -> dispatch -> reply.
+
+`Pipeline.handle` names the steps; each is a pure function or a small object of its own module.
+Faces stand above and translate protocols; engine, catalog and records stand below.
+"""
+
+import time
+import uuid
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mcp.types import CallToolResult, Tool
+
+from gateway.adapters.active import Active, ActiveAdapters
+from gateway.decide import CallCheck, Decision, checks_as_dict, decide
+from gateway.dispatch import Dispatcher
+from gateway.drift import MASKED, Drift, compare
+from gateway.errors import EngineDown, PointsmanError, UpstreamDown
+from gateway.ground import ungrounded
+from gateway.observe import Metrics
+from gateway.records import Records
+from gateway.router import Router
+from gateway.toolsets.watch import Watch
+from gateway.types import Call, Message, Route, Toolset
+from gateway.validate import ArgumentError, SchemaError, ToolValidator
+
+_KEPT_AGENT_TOOLSETS = 256
+
+
+@dataclass(frozen=True)
+class RouteRequest:
+    """One request to route. `tools` are the agent's own, None if it brought none."""
+
+    messages: tuple[Message, ...]
+    face: str
+    model: str | None = None
+    dispatch: bool = False
+    threshold: float | None = None
+    tools: tuple[Tool, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """Everything that a face needs for its answer."""
+
+    id: str
+    model: str
+    decision: Decision
+    checks: Sequence[CallCheck]
+    route: Route
+    results: Sequence[CallToolResult] | None
+    drift_header: str | None
+    timings_ms: Mapping[str, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """The body of `POST /v1/route`."""
+        decision = self.decision
+        calls = [call.as_dict() for call in decision.calls]
+        proposal = decision.proposal
+        return {
+            "id": self.id,
+            "outcome": decision.outcome,
+            "calls": calls,
+            "call": calls[0] if len(calls) == 1 else None,
+            "proposal": [call.as_dict() for call in proposal] if proposal else None,
+            "reason": decision.reason,
+            "reason_code": decision.reason_code,
+            "confidence": round(self.route.confidence, 4)
+            if self.route.confidence is not None
+            else None,
+            "model": self.model,
+            "checks": checks_as_dict(self.checks),
+            "results": results_as_json(self.results),
+            "usage": {
+                "prompt_tokens": self.route.usage.prompt_tokens,
+                "completion_tokens": self.route.usage.completion_tokens,
+            },
+            "timings_ms": dict(self.timings_ms),
+        }
+
+
+@dataclass
+class _Clock:
+    """Milliseconds per step."""
+
+    started: float = field(default_factory=time.perf_counter)
+    steps: dict[str, float] = field(
+        default_factory=lambda: {"route": 0.0, "validate": 0.0, "dispatch": 0.0}
+    )
+
+    def lap(self, step: str, since: float) -> float:
+        now = time.perf_counter()
+        self.steps[step] = round((now - since) * 1000, 3)
+        return now
+
+    def done(self) -> dict[str, float]:
+        return {**self.steps, "total": round((time.perf_counter() - self.started) * 1000, 3)}
+
+
+class Pipeline:
+    """Handles requests; one object serves all faces."""
+
+    def __init__(
+        self,
+        router: Router,
+        active: ActiveAdapters,
+        watch: Watch,
+        dispatcher: Dispatcher,
+        records: Records,
+        metrics: Metrics,
+    ) -> None:
+        self._router = router
+        self._active = active
+        self._watch = watch
+        self._dispatcher = dispatcher
+        self._records = records
+        self._metrics = metrics
+        self._agent_toolsets: OrderedDict[tuple[str, str], AgentTools] = OrderedDict()
+
+    async def handle(self, request: RouteRequest) -> Reply:
+        """Route one request, and dispatch its calls if it asks for that.
+
+        Raises:
+            UnknownModel, ConversationTooLong, EngineDown: as the router.
+            UpstreamDown: the toolset's servers have not been reached yet, or dispatch failed.
+            UpstreamTimeout: a dispatched call was not answered in time.
+        """
+        clock = _Clock()
+        active = self._resolve(request.model)
+        agent = self._agent_tools(request.tools, active)
+        route = await self._router.route(request.messages, active.adapter)
+        routed = clock.lap("route", clock.started)
+        checks = [self._check(call, request, active, agent) for call in route.calls]
+        decision = decide(route, checks, self._threshold(request, active), self._masked())
+        checked = clock.lap("validate", routed)
+        results: Sequence[CallToolResult] | None = None
+        failure: PointsmanError | None = None
+        if request.dispatch and decision.outcome == "call":
+            try:
+                results = await self._dispatcher.dispatch(decision.calls)
+            except PointsmanError as exc:
+                failure = exc
+            clock.lap("dispatch", checked)
+        reply = Reply(
+            id=f"route_{uuid.uuid4().hex}",
+            model=active.adapter.version,
+            decision=decision,
+            checks=checks,
+            route=route,
+            results=results,
+            drift_header=agent.header(active) if agent else active.drift_header,
+            timings_ms=clock.done(),
+        )
+        self._keep(request, reply, active, failure)
+        if failure is not None:
+            raise failure
+        return reply
+
+    async def call(self, call: Call, face: str) -> CallToolResult:
+        """Validate and dispatch one call without a model.
+
+        Raises:
+            UnknownTool, InvalidArguments, UpstreamDown, UpstreamTimeout: as the dispatcher.
+        """
+        clock = _Clock()
+        result: CallToolResult | None = None
+        failure: PointsmanError | None = None
+        try:
+            result = await self._dispatcher.checked_call(call)
+        except PointsmanError as exc:
+            failure = exc
+        clock.lap("dispatch", clock.started)
+        self._records.note_call(
+            {
+                "id": f"call_{uuid.uuid4().hex}",
+                "face": face,
+                "outcome": failure.code if failure else "call",
+                "calls": [call.as_dict()],
+                "reason": str(failure) if failure else None,
+                "results": results_as_json([result]) if result else None,
+                "timings_ms": clock.done(),
+            }
+        )
+        if failure is not None:
+            raise failure
+        assert result is not None
+        return result
+
+    def _resolve(self, model: str | None) -> Active:
+        active = self._active.resolve(model)
+        if active.live is None:
+            raise UpstreamDown(f"the servers of toolset {active.toolset} have not listed yet")
+        if self._active.policy == "block" and active.drift.worst in MASKED:
+            raise EngineDown(
+                f"toolset {active.toolset} has drifted ({active.drift.worst}) from what adapter "
+                f"{active.adapter.version} was trained on, and the policy is to block"
+            )
+        return active
+
+    def _check(
+        self, call: Call, request: RouteRequest, active: Active, agent: "AgentTools | None"
+    ) -> CallCheck:
+        entry = self._watch.catalog.entries.get(call.tool)
+        live = active.live.by_name.get(call.tool) if active.live else None
+        if agent is not None:
+            tool, errors = agent.by_name.get(call.tool), agent.errors(call)
+        else:
+            tool = live
+            errors = entry.validator.errors(call.arguments) if entry and live else None
+        trained = active.adapter.toolset.by_name.get(call.tool)
+        known = tool or trained
+        return CallCheck(
+            call=call,
+            schema=errors,
+            grounding=ungrounded(call, known, request.messages) if known else (),
+            drift=active.drift.grade_of(call.tool),
+            allowed=agent is None or call.tool in agent.by_name,
+        )
+
+    def _threshold(self, request: RouteRequest, active: Active) -> float:
+        if request.threshold is not None:
+            return request.threshold
+        return active.adapter.manifest.calibration.threshold
+
+    def _masked(self) -> frozenset[Any]:
+        return frozenset() if self._active.policy == "warn" else MASKED
+
+    def _agent_tools(self, tools: tuple[Tool, ...] | None, active: Active) -> "AgentTools | None":
+        """The agent's own tools, compiled and compared once per (adapter, content)."""
+        if tools is None:
+            return None
+        toolset = Toolset("agent", tools)
+        key = (active.adapter.version, toolset.fingerprint)
+        if key not in self._agent_toolsets:
+            self._agent_toolsets[key] = AgentTools(toolset, active.adapter.toolset)
+            if len(self._agent_toolsets) > _KEPT_AGENT_TOOLSETS:
+                self._agent_toolsets.popitem(last=False)
+        self._agent_toolsets.move_to_end(key)
+        agent = self._agent_toolsets[key]
+        if agent.drift.worst != "none":
+            self._metrics.agent_drift.labels(active.adapter.version, agent.drift.worst).inc()
+        return agent
+
+    def _keep(
+        self,
+        request: RouteRequest,
+        reply: Reply,
+        active: Active,
+        failure: PointsmanError | None,
+    ) -> None:
+        decision, usage = reply.decision, reply.route.usage
+        self._metrics.routes.labels(reply.model, decision.outcome, decision.reason_code or "").inc()
+        self._metrics.tokens.labels(reply.model, "prompt").inc(usage.prompt_tokens)
+        self._metrics.tokens.labels(reply.model, "completion").inc(usage.completion_tokens)
+        self._metrics.seconds.labels("route").observe(reply.timings_ms["route"] / 1000)
+        self._records.note_call(
+            {
+                **reply.to_json(),
+                "face": request.face,
+                "messages": [[m.role, m.content] for m in request.messages],
+                "live_fingerprint": active.live.fingerprint if active.live else None,
+                "trained_fingerprint": active.adapter.toolset.fingerprint,
+                "dispatched": request.dispatch and decision.outcome == "call",
+                "failure": str(failure) if failure else None,
+            }
+        )
+
+
+class AgentTools:
+    """Tools that an agent sent with its request: compiled, and compared with the trained ones.
+
+    Only those the adapter was trained on can be called; one whose schema cannot be compiled
+    cannot be validated and so is never called.
+    """
+
+    def __init__(self, toolset: Toolset, trained: Toolset) -> None:
+        self.by_name = toolset.by_name
+        self.drift: Drift = compare(trained, toolset.by_name)
+        self._validators: dict[str, ToolValidator | SchemaError] = {}
+        for tool in toolset.tools:
+            try:
+                self._validators[tool.name] = ToolValidator(tool)
+            except SchemaError as exc:
+                self._validators[tool.name] = exc
+
+    def errors(self, call: Call) -> Sequence[ArgumentError] | None:
+        """Violations of the agent's own schema; None for a tool it did not send."""
+        validator = self._validators.get(call.tool)
+        if isinstance(validator, SchemaError):
+            return [ArgumentError("", str(validator))]
+        return validator.errors(call.arguments) if validator else None
+
+    def header(self, active: Active) -> str | None:
+        """`X-Pointsman-Drift` for the agent's own tools."""
+        return Active(active.adapter, active.toolset, drift=self.drift).drift_header
+
+
+def results_as_json(results: Sequence[CallToolResult] | None) -> list[Any] | None:
+    """MCP results as the faces and the record show them."""
+    if results is None:
+        return None
+    return [r.model_dump(by_alias=True, mode="json", exclude_none=True) for r in results]

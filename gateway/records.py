@@ -1,0 +1,215 @@
+"""What is kept: the call record, registered servers, stored adapters. SQLite, one writer thread.
+
+Calls are buffered for a moment and written together, off the request's path; everything else is
+written before it counts. A full disk loses records, says so, and stops nothing.
+"""
+
+import asyncio
+import json
+import logging
+import sqlite3
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from gateway.errors import ConfigurationError
+
+logger = logging.getLogger(__name__)
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS calls (
+    id TEXT PRIMARY KEY, at REAL NOT NULL, face TEXT NOT NULL, model TEXT, outcome TEXT NOT NULL,
+    value TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS calls_at ON calls (at);
+CREATE TABLE IF NOT EXISTS servers (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS adapters (
+    version TEXT PRIMARY KEY, name TEXT NOT NULL, folder TEXT NOT NULL, digest TEXT NOT NULL,
+    added REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS active (
+    name TEXT PRIMARY KEY, version TEXT NOT NULL, previous TEXT, toolset TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS revision (value INTEGER NOT NULL);
+INSERT INTO revision SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM revision);
+"""
+_BUFFER_S = 0.02
+_TRIM_EVERY = 1_000
+_T = TypeVar("_T")
+
+
+class Records:
+    """The gateway's memory. All methods run on the event loop; SQLite runs in its own thread."""
+
+    def __init__(
+        self, path: str = ":memory:", *, arguments: bool = True, max_calls: int = 100_000
+    ) -> None:
+        """Without `arguments`, call arguments, requests and results are not kept."""
+        self._path = path
+        self._arguments = arguments
+        self._max_calls = max_calls
+        self._thread = ThreadPoolExecutor(1, "records")
+        self._connection: sqlite3.Connection | None = None
+        self._buffer: list[dict[str, Any]] = []
+        self._flushing: asyncio.Task[None] | None = None
+        self._written = 0
+        self.lost = 0
+
+    async def open(self) -> None:
+        """Open or create the database. Raises ConfigurationError if the file cannot be used."""
+        await self._run(self._open)
+
+    async def close(self) -> None:
+        """Write what is buffered and close; idempotent."""
+        await self.flush()
+        if self._connection is not None:
+            await self._run(self._connection.close)
+            self._connection = None
+        self._thread.shutdown()
+
+    def note_call(self, record: Mapping[str, Any]) -> None:
+        """Keep one call: `id`, `face`, `model`, `outcome` and whatever else it carries."""
+        kept = dict(record) if self._arguments else _without_arguments(record)
+        self._buffer.append({"at": time.time(), **kept})
+        if self._flushing is None or self._flushing.done():
+            self._flushing = asyncio.get_running_loop().create_task(self._flush_soon())
+
+    async def calls(self, limit: int = 100, outcome: str | None = None) -> list[dict[str, Any]]:
+        """The latest calls, newest first."""
+        await self.flush()
+        where, values = ("WHERE outcome = ?", [outcome]) if outcome else ("", [])
+        query = f"SELECT value FROM calls {where} ORDER BY at DESC, rowid DESC LIMIT ?"
+        rows = await self._run(lambda: self._db.execute(query, [*values, limit]).fetchall())
+        return [json.loads(row[0]) for row in rows]
+
+    async def servers(self) -> list[dict[str, Any]]:
+        """The configurations of the servers registered at run time."""
+        query = "SELECT value FROM servers ORDER BY rowid"
+        return [json.loads(row[0]) for row in await self._run(lambda: self._rows(query))]
+
+    async def keep_server(self, name: str, config: Mapping[str, Any]) -> None:
+        """Keep a registered server."""
+        await self._write("INSERT OR REPLACE INTO servers VALUES (?, ?)", name, json.dumps(config))
+
+    async def drop_server(self, name: str) -> None:
+        """Forget a registered server."""
+        await self._write("DELETE FROM servers WHERE name = ?", name)
+
+    async def adapters(self) -> list[dict[str, Any]]:
+        """Every stored adapter version, oldest first."""
+        query = "SELECT version, name, folder, digest, added FROM adapters ORDER BY added"
+        names = ("version", "name", "folder", "digest", "added")
+        rows = await self._run(lambda: self._rows(query))
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    async def keep_adapter(self, version: str, name: str, folder: Path, digest: str) -> None:
+        """Keep a stored adapter version."""
+        await self._write(
+            "INSERT OR IGNORE INTO adapters VALUES (?, ?, ?, ?, ?)",
+            version, name, str(folder), digest, time.time(),
+        )  # fmt: skip
+
+    async def drop_adapter(self, version: str) -> None:
+        """Forget a stored adapter version."""
+        await self._write("DELETE FROM adapters WHERE version = ?", version)
+
+    async def active(self) -> dict[str, dict[str, Any]]:
+        """Adapter name -> the version in service, the one before it, and its toolset."""
+        rows = await self._run(
+            lambda: self._rows("SELECT name, version, previous, toolset FROM active")
+        )
+        return {
+            name: {"version": version, "previous": previous, "toolset": toolset}
+            for name, version, previous, toolset in rows
+        }
+
+    async def keep_active(
+        self, name: str, version: str, previous: str | None, toolset: str
+    ) -> None:
+        """Keep which version of an adapter is in service."""
+        await self._write(
+            "INSERT OR REPLACE INTO active VALUES (?, ?, ?, ?)", name, version, previous, toolset
+        )
+
+    async def revision(self) -> int:
+        """Counts every change of servers and adapters; replicas follow it."""
+        rows = await self._run(lambda: self._rows("SELECT value FROM revision"))
+        return int(rows[0][0])
+
+    async def flush(self) -> None:
+        """Write the buffered calls now."""
+        rows, self._buffer = self._buffer, []
+        if rows:
+            try:
+                await self._run(lambda: self._insert(rows))
+            except sqlite3.Error as exc:
+                self.lost += len(rows)
+                logger.error(
+                    "%d call records could not be written: %s", len(rows), exc,
+                    extra={"event": "records_lost", "lost": self.lost},
+                )  # fmt: skip
+
+    async def _flush_soon(self) -> None:
+        await asyncio.sleep(_BUFFER_S)
+        while self._buffer:
+            await self.flush()
+
+    def _open(self) -> None:
+        try:
+            if self._path != ":memory:":
+                Path(self._path).parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(self._path, check_same_thread=False)
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+            self._connection.executescript(_SCHEMA)
+        except (OSError, sqlite3.Error) as exc:
+            raise ConfigurationError(f"records {self._path}: {exc}") from exc
+
+    def _insert(self, rows: list[dict[str, Any]]) -> None:
+        values = [
+            (row["id"], row["at"], row["face"], row.get("model"), row["outcome"], _dumps(row))
+            for row in rows
+        ]
+        with self._db:
+            self._db.executemany("INSERT OR REPLACE INTO calls VALUES (?, ?, ?, ?, ?, ?)", values)
+            self._written += len(values)
+            if self._written >= _TRIM_EVERY:
+                self._written = 0
+                self._db.execute(
+                    "DELETE FROM calls WHERE rowid <= (SELECT max(rowid) FROM calls) - ?",
+                    [self._max_calls],
+                )
+
+    async def _write(self, statement: str, *values: Any) -> None:
+        def work() -> None:
+            with self._db:
+                self._db.execute(statement, values)
+                self._db.execute("UPDATE revision SET value = value + 1")
+
+        await self._run(work)
+
+    def _rows(self, query: str) -> list[tuple[Any, ...]]:
+        return self._db.execute(query).fetchall()
+
+    @property
+    def _db(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise sqlite3.ProgrammingError("the records are closed")
+        return self._connection
+
+    async def _run(self, work: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _dumps(value: Mapping[str, Any]) -> str:
+    # Lone surrogates, which JSON bodies can carry, have no UTF-8 form.
+    return json.dumps(value, default=str)
+
+
+def _without_arguments(record: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {
+        k: v for k, v in record.items() if k not in ("messages", "request", "results", "reason")
+    }
+    for key in ("calls", "proposal"):
+        if kept.get(key):
+            kept[key] = [{"tool": cast(dict[str, Any], call)["tool"]} for call in kept[key]]
+    return kept
