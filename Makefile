@@ -10,7 +10,7 @@ PORT ?= 8080
 .PHONY: run test lint train-support evaluate-support bench-gateway clean
 
 run: $(VENV)/.local $(BASE_MODEL)/config.json
-	$(BIN)/python -m deploy.demo --port $(PORT) $(if $(ONCE),--once)
+	$(BIN)/python deploy/demo.py --port $(PORT) $(if $(ONCE),--once)
 
 test: $(VENV)/.dev $(BASE_MODEL)/config.json lint
 	$(BIN)/python -m pytest --cov --cov-report=term

@@ -16,7 +16,7 @@ from gateway.config import AuthConfig, Config, EngineConfig, ServerConfig
 from gateway.dispatch import Dispatcher
 from gateway.engines.base import Engine
 from gateway.engines.scripted import ScriptedEngine
-from gateway.errors import ConfigurationError
+from gateway.errors import AdapterRefused, ConfigurationError
 from gateway.faces import admin, openai, problem, rest
 from gateway.faces.guard import LOOPBACK, Guard
 from gateway.faces.parts import Keys, Parts
@@ -53,6 +53,7 @@ def build_app(config: Config, *, engine: Engine | None = None) -> FastAPI:
     app.add_middleware(
         Guard,
         body_bytes=config.limits.body_bytes,
+        concurrent_requests=config.limits.concurrent_requests,
         hosts=(*LOOPBACK, *config.allowed_hosts),
         origins=config.allowed_origins,
     )
@@ -71,8 +72,8 @@ def build_parts(config: Config, engine: Engine) -> Parts:
     servers_of = {toolset.name: toolset.servers for toolset in config.toolsets}
 
     def is_listed(toolset: str) -> bool:
-        names = servers_of.get(toolset, ())
-        return all(u.listing is not None for u in watch.upstreams if u.name in names)
+        listed = {upstream.name for upstream in watch.upstreams if upstream.listing is not None}
+        return listed.issuperset(servers_of.get(toolset, (toolset,)))
 
     active = ActiveAdapters(config.drift_policy, metrics, is_listed)
     watch.on_catalog(active.on_catalog)
@@ -116,17 +117,23 @@ async def _restore(parts: Parts) -> None:
             logger.error("a registered server cannot be restored: %s", exc.error_count())
     for reason in await parts.store.open():
         logger.error("a stored adapter is left out: %s", reason)
-    chosen: dict[str, tuple[Adapter, str | None]] = {}
+    chosen: dict[str, tuple[Adapter, str | None, Adapter | None]] = {}
     for config in parts.config.adapters:
         adapter = await parts.store.configure(config.folder)
-        chosen[adapter.name] = (adapter, config.toolset)
+        chosen[adapter.name] = (adapter, config.toolset, None)
+    stored = parts.store.adapters
     for name, row in (await parts.records.active()).items():
-        if row["version"] in parts.store.adapters:
-            chosen[name] = (parts.store.adapters[row["version"]], row["toolset"])
+        if row["version"] in stored:
+            chosen[name] = (stored[row["version"]], row["toolset"], stored.get(row["previous"]))
         else:
             logger.warning("adapter %s was in service but is not stored", row["version"])
-    for adapter, toolset in chosen.values():
-        await parts.swap.activate(adapter, toolset, probe=False)
+    for adapter, toolset, previous in chosen.values():
+        try:
+            await parts.swap.restore(adapter, toolset, previous)
+        except AdapterRefused as exc:
+            if parts.store.is_configured(adapter.version):
+                raise
+            logger.error("an adapter cannot be brought back: %s", exc)
 
 
 def make_engine(config: EngineConfig, max_queue: int) -> Engine:
@@ -176,9 +183,11 @@ def read_keys(config: AuthConfig, environ: Mapping[str, str] = os.environ) -> Ke
 
 def _lines(file: Path) -> list[tuple[str, str]]:
     try:
-        lines = file.read_text().splitlines()
+        lines = file.read_text(encoding="utf-8").splitlines()
     except OSError as exc:
         raise ConfigurationError(f"auth.keys_file {file}: {exc.strerror}") from exc
+    except ValueError as exc:
+        raise ConfigurationError(f"auth.keys_file {file}: not UTF-8 text") from exc
     found: list[tuple[str, str]] = []
     for number, line in enumerate(lines, 1):
         scope, _, key = line.strip().partition(" ")

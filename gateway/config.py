@@ -61,9 +61,13 @@ class ServerConfig(Part):
 
 
 class ToolsetConfig(Part):
-    """A named selection of tools: whole servers, or an allow list of tool names."""
+    """A named selection of tools: whole servers, or an allow list of tool names.
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")
+    A server may be registered later, at run time; until then the toolset is not live. Every
+    server is also a toolset of its own, under its own name, unless one is configured so.
+    """
+
+    name: str = Field(pattern=SERVER_NAME)
     servers: tuple[str, ...]
     tools: tuple[str, ...] | None = None
 
@@ -140,10 +144,6 @@ class Config(Part):
             double = {name for name in names if names.count(name) > 1}
             if double:
                 raise ValueError(f"{kind} {sorted(double)[0]!r} is configured twice")
-        for toolset in self.toolsets:
-            unknown = set(toolset.servers) - set(servers)
-            if unknown:
-                raise ValueError(f"toolset {toolset.name!r} names no server {sorted(unknown)[0]!r}")
         return self
 
 
@@ -224,10 +224,17 @@ def _absolute(config: Config, folder: Path) -> Config:
     adapters = tuple(
         adapter.model_copy(update={"folder": at(adapter.folder)}) for adapter in config.adapters
     )
-    servers = tuple(
-        server.model_copy(update={"cwd": str(at(Path(server.cwd)))}) if server.cwd else server
-        for server in config.servers
-    )
+
+    def located(server: ServerConfig) -> ServerConfig:
+        # A command without a slash is looked up on PATH, as a shell does.
+        command, cwd = server.command, server.cwd
+        if command is not None and "/" in command:
+            command = str(at(Path(command)))
+        return server.model_copy(
+            update={"command": command, "cwd": str(at(Path(cwd))) if cwd else None}
+        )
+
+    servers = tuple(located(server) for server in config.servers)
     changes = {
         "engine": engine, "records": records, "auth": auth, "adapters": adapters,
         "servers": servers, "adapter_store": at(config.adapter_store),

@@ -25,7 +25,10 @@ from gateway.validate import ArgumentError
 
 @dataclass(frozen=True, slots=True)
 class CallCheck:
-    """What the checks found for one proposed call. `schema` None means an unknown tool."""
+    """What the checks found for one proposed call.
+
+    `schema` None means a tool that is not live or that the adapter never saw.
+    """
 
     call: Call
     schema: Sequence[ArgumentError] | None

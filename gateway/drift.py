@@ -3,7 +3,7 @@
 - `none`: equal fingerprints (key order never counts);
 - `notation`: title, examples or harmless annotations changed;
 - `description`: a text the model reads changed, or a safety hint weakened;
-- `compatible`: an optional argument was added, an enum or bound widened;
+- `compatible`: an optional argument was added, an enum or bound widened or lifted;
 - `added`: a tool the adapter never saw;
 - `breaking`: an argument became required, was removed or retyped, an enum or bound narrowed, or
   anything else that is not proven compatible;
@@ -32,6 +32,7 @@ _RENAME_LIKENESS = 0.6
 _NOTATION = frozenset({"title", "examples", "$comment", "$schema", "$id", "deprecated"})
 _LOWER_BOUNDS = frozenset({"minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"})
 _UPPER_BOUNDS = frozenset({"maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"})
+_LIMITS = _LOWER_BOUNDS | _UPPER_BOUNDS | {"enum"}
 _ABSENT = object()
 
 
@@ -86,7 +87,7 @@ class Drift:
 
     def grade_of(self, tool: str) -> DriftGrade:
         """The grade of one tool by the name the adapter knows, or of an added one."""
-        return next((item.grade for item in self.tools if item.tool == tool), "none")
+        return worst(item.grade for item in self.tools if item.tool == tool)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -102,7 +103,10 @@ NO_DRIFT = Drift()
 
 def worst(grades: Iterator[DriftGrade]) -> DriftGrade:
     """The worst of several grades, `none` of none."""
-    return max(grades, key=GRADES.index, default="none")
+    found: DriftGrade = "none"
+    for item in grades:
+        found = max(found, item, key=GRADES.index)
+    return found
 
 
 def compare(trained: Toolset, live: Mapping[str, Tool]) -> Drift:
@@ -149,20 +153,26 @@ def _changes(before: Tool, after: Tool) -> Iterator[Change]:
         yield Change("/description", "description", before.description, after.description)
     if canonical(before.input_schema) != canonical(after.input_schema):
         yield from _schema_changes(before.input_schema, after.input_schema, "/inputSchema")
+    if before.title != after.title:
+        yield Change("/title", "notation", before.title, after.title)
     yield from _annotation_changes(before, after)
 
 
 def _annotation_changes(before: Tool, after: Tool) -> Iterator[Change]:
-    old = before.annotations.model_dump(exclude_none=True) if before.annotations else {}
-    new = after.annotations.model_dump(exclude_none=True) if after.annotations else {}
+    old, new = _annotations(before), _annotations(after)
     # Defaults of the MCP specification: not read-only, destructive, not idempotent, open world.
     weaker = (
-        old.get("read_only_hint", False) and not new.get("read_only_hint", False),
-        not old.get("destructive_hint", True) and new.get("destructive_hint", True),
-        old.get("idempotent_hint", False) and not new.get("idempotent_hint", False),
+        old.get("readOnlyHint", False) and not new.get("readOnlyHint", False),
+        not old.get("destructiveHint", True) and new.get("destructiveHint", True),
+        old.get("idempotentHint", False) and not new.get("idempotentHint", False),
+        not old.get("openWorldHint", True) and new.get("openWorldHint", True),
     )
     if old != new:
         yield Change("/annotations", "description" if any(weaker) else "notation", old, new)
+
+
+def _annotations(tool: Tool) -> dict[str, Any]:
+    return tool.annotations.model_dump(by_alias=True, exclude_none=True) if tool.annotations else {}
 
 
 def _schema_changes(before: Any, after: Any, pointer: str) -> Iterator[Change]:
@@ -172,9 +182,9 @@ def _schema_changes(before: Any, after: Any, pointer: str) -> Iterator[Change]:
             yield Change(pointer, "breaking", before, after)
         return
     old, new = cast(dict[str, Any], before), cast(dict[str, Any], after)
-    required = set(cast(list[str], new.get("required") or []))
+    required = _names(new.get("required"))
     for key in [*old, *(key for key in new if key not in old)]:
-        was, now, at = old.get(key, _ABSENT), new.get(key, _ABSENT), f"{pointer}/{key}"
+        was, now, at = old.get(key, _ABSENT), new.get(key, _ABSENT), _at(pointer, key)
         if was is not _ABSENT and now is not _ABSENT and canonical(was) == canonical(now):
             continue
         if key == "properties":
@@ -187,16 +197,16 @@ def _schema_changes(before: Any, after: Any, pointer: str) -> Iterator[Change]:
 
 
 def _property_changes(
-    before: dict[str, Any], after: dict[str, Any], required: set[str], pointer: str
+    before: dict[str, Any], after: dict[str, Any], required: frozenset[str], pointer: str
 ) -> Iterator[Change]:
     for name, schema in before.items():
         if name not in after:
-            yield Change(f"{pointer}/{name}", "breaking", schema, None)
+            yield Change(_at(pointer, name), "breaking", schema, None)
         else:
-            yield from _schema_changes(schema, after[name], f"{pointer}/{name}")
-    for name in after.keys() - before.keys():
+            yield from _schema_changes(schema, after[name], _at(pointer, name))
+    for name in (name for name in after if name not in before):
         grade: DriftGrade = "breaking" if name in required else "compatible"
-        yield Change(f"{pointer}/{name}", grade, None, after[name])
+        yield Change(_at(pointer, name), grade, None, after[name])
 
 
 def _keyword_grade(key: str, was: Any, now: Any) -> DriftGrade:
@@ -206,16 +216,27 @@ def _keyword_grade(key: str, was: Any, now: Any) -> DriftGrade:
         return "description"
     if key == "required":
         return "compatible" if _set(now) <= _set(was) else "breaking"
+    if key in _LIMITS and now is _ABSENT:
+        return "compatible"
     if key in ("enum", "type") and _ABSENT not in (was, now):
         return "compatible" if _set(was) <= _set(now) else "breaking"
-    if key in _LOWER_BOUNDS | _UPPER_BOUNDS:
-        if now is _ABSENT:
-            return "compatible"
-        if was is _ABSENT:
-            return "breaking"
+    if key in _LOWER_BOUNDS | _UPPER_BOUNDS and _is_number(was) and _is_number(now):
         wider = now <= was if key in _LOWER_BOUNDS else now >= was
         return "compatible" if wider else "breaking"
     return "breaking"
+
+
+def _at(pointer: str, name: str) -> str:
+    return pointer + "/" + name.replace("~", "~0").replace("/", "~1")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _names(value: Any) -> frozenset[str]:
+    items = cast(list[Any], value) if isinstance(value, list) else []
+    return frozenset(item for item in items if isinstance(item, str))
 
 
 def _members(value: Any) -> dict[str, Any]:

@@ -6,6 +6,8 @@ carry are left out here and checked by `validate` afterwards.
 """
 
 import json
+import math
+import re
 from collections.abc import Mapping
 from typing import Any, NoReturn, cast
 
@@ -20,6 +22,10 @@ _KEPT = frozenset(
      "additionalProperties"}
 )  # fmt: skip
 _FORMATS = frozenset({"date", "email"})
+_COMPOSED = frozenset({"$ref", "anyOf", "oneOf", "allOf", "if", "patternProperties"})
+_DEFINITION = re.compile(r"#/(\$defs|definitions)/([\w.%-]+)", re.ASCII)
+_IRREGULAR = re.compile(r"\(\?<?[=!]|\\[1-9bBk]")
+"""Look-around, back-references and word boundaries, which no automaton can follow."""
 
 
 def answer_schema(toolset: Toolset) -> dict[str, Any]:
@@ -45,7 +51,9 @@ def answer_schema(toolset: Toolset) -> dict[str, Any]:
 def parse_answer(text: str) -> Route:
     """Read a completion. Never raises: what is no answer becomes a route with `error`."""
     try:
-        answer = json.loads(text.strip(), parse_constant=_refuse_constant)
+        answer = json.loads(
+            text.strip(), object_pairs_hook=_members, parse_float=_finite, parse_constant=_refuse
+        )
     except (ValueError, RecursionError) as exc:
         return Route(error=f"the answer is not JSON: {exc}")
     if not isinstance(answer, dict):
@@ -76,8 +84,19 @@ def _call(value: Any) -> Call | None:
     return Call(tool, cast(dict[str, Any], arguments)) if isinstance(tool, str) and tool else None
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member stands twice in an object")
+    return members
+
+
+def _finite(number: str) -> float:
+    return float(number) if math.isfinite(float(number)) else _refuse(number)
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(f"{name[:20]} is no JSON number")
 
 
 def _object(**properties: Any) -> dict[str, Any]:
@@ -102,12 +121,8 @@ def _relaxed(schema: Any, prefix: str, root: Mapping[str, Any], depth: int) -> A
         return schema if isinstance(schema, bool) else {}
     node = cast(dict[str, Any], schema)
     if "$ref" in node:
-        parts = str(node["$ref"]).split("/")
-        known = len(parts) == 3 and parts[0] == "#" and parts[2] in (root.get(parts[1]) or {})
-        return {"$ref": f"{prefix}-{parts[1]}-{parts[2]}"} if known else {}
-    kept = {key: value for key, value in node.items() if key in _KEPT}
-    if node.get("format") in _FORMATS:
-        kept["format"] = node["format"]
+        return _reference(str(node["$ref"]), prefix, root)
+    kept = _kept(node)
     if isinstance(kept.get("additionalProperties"), dict):
         kept["additionalProperties"] = _relaxed(
             kept["additionalProperties"], prefix, root, depth + 1
@@ -117,11 +132,41 @@ def _relaxed(schema: Any, prefix: str, root: Mapping[str, Any], depth: int) -> A
             name: _relaxed(value, prefix, root, depth + 1)
             for name, value in node["properties"].items()
         }
-    if "items" in node:
+    if "items" in node and "prefixItems" not in node:
         kept["items"] = _relaxed(node["items"], prefix, root, depth + 1)
     for key in ("anyOf", "oneOf"):
         if key in node:
             kept["anyOf"] = [_relaxed(part, prefix, root, depth + 1) for part in node[key]]
     if kept.get("type") == "object":
-        kept.setdefault("additionalProperties", not kept.get("properties"))
+        kept.setdefault("additionalProperties", not _names_all_members(node))
     return kept
+
+
+def _reference(reference: str, prefix: str, root: Mapping[str, Any]) -> dict[str, Any]:
+    """A `$ref` to one of the tool's own definitions; any other may stand for any JSON."""
+    match = _DEFINITION.fullmatch(reference)
+    if match is None or match[2] not in (root.get(match[1]) or {}):
+        return {}
+    return {"$ref": f"{prefix}-{match[1]}-{match[2]}"}
+
+
+def _kept(node: Mapping[str, Any]) -> dict[str, Any]:
+    """The keywords that stay as they are."""
+    kept = {key: value for key, value in node.items() if key in _KEPT}
+    if node.get("format") in _FORMATS:
+        kept["format"] = node["format"]
+    if _IRREGULAR.search(str(kept.get("pattern", ""))):
+        del kept["pattern"]
+    if "patternProperties" in node:
+        kept.pop("additionalProperties", None)
+    # Draft 4 writes a flag beside the bound.
+    for key in ("exclusiveMinimum", "exclusiveMaximum"):
+        if isinstance(kept.get(key), bool):
+            del kept[key]
+    return kept
+
+
+def _names_all_members(node: Mapping[str, Any]) -> bool:
+    """Whether `properties` is the whole story, so that other members may be shut out."""
+    named = set(node.get("properties") or ())
+    return bool(named) and not _COMPOSED & set(node) and named >= set(node.get("required", ()))

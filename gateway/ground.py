@@ -8,7 +8,7 @@ grounded if one of these readings of the user's or the tools' messages gives it:
 - verbatim, whatever the case;
 - with spaces and separators dropped ("ord 1234", "#1234", "sku mug-12"). The constant head of a
   pattern (`ORD-`) need not be said; digits must stand as a number of their own, so that 1234
-  grounds neither in 12345 nor in 91234;
+  grounds neither in 12345 nor in 91234, neither in 1234A nor in the amount 12.34;
 - spoken: digits as words ("one two three four", "double seven", "twelve thirty four"), an e-mail
   address ("anna dot lee at web dot de");
 - a date in figures or words, with its year;
@@ -27,12 +27,14 @@ from typing import Any, cast
 
 from mcp.types import Tool
 
-from gateway.readings import names_amount, names_country, names_date, spoken, spoken_numbers
+from gateway.readings import names_amount, names_country, names_date
+from gateway.speech import plain_digits, spells, spells_email, spoken_numbers
 from gateway.types import Call, Message
 
 LONG_NUMBER_DIGITS = 5
 _MAX_DEPTH = 16
 _GAP = r"[\s\-‐‑–—_./]{0,2}"
+_DIGIT_GAP = r"[\s\-‐‑–—_]{0,2}"
 _LITERAL = re.compile(r"^\^((?:[A-Za-z0-9_/:@#\-]|\\[.\-/])+)")
 
 
@@ -51,7 +53,7 @@ class Ungrounded:
 def ungrounded(call: Call, tool: Tool, messages: Sequence[Message]) -> list[Ungrounded]:
     """The call's identifiers that no reading of the conversation gives; empty if all do."""
     texts = [message.content for message in messages if message.role in ("user", "tool")]
-    source = "\n".join(texts)
+    source = plain_digits("\n".join(texts))
     return [
         Ungrounded(identifier.pointer, identifier.value)
         for identifier in _identifiers(call.arguments, tool.input_schema, tool.input_schema, "", 0)
@@ -126,16 +128,19 @@ def _is_path(value: str) -> bool:
 def _grounded(identifier: _Identifier, source: str) -> bool:
     value, schema = identifier.value, identifier.schema
     if not isinstance(value, str):
-        return names_amount(source, float(value))
-    if _verbatim(value, source) or _separated(value, schema, source):
-        return True
+        return names_amount(source, value)
+    value = plain_digits(value)
     if schema.get("format") == "email":
-        return value.casefold() in spoken(source)
+        return spells_email(source, value)
+    if _verbatim(value, source):
+        return True
+    if re.fullmatch(r"[A-Z]{2}", value):
+        return names_country(source, value)
+    if _separated(value, schema, source):
+        return True
     if schema.get("format") in ("date", "date-time"):
         day = _day(value)
         return day is not None and names_date(source, day)
-    if re.fullmatch(r"[A-Z]{2}", value):
-        return names_country(source, value)
     return _said(value, schema, source)
 
 
@@ -156,11 +161,13 @@ def _separated(value: str, schema: Mapping[str, Any], source: str) -> bool:
     characters = re.findall(r"[^\W_]", rest)
     if not characters:
         return False
-    spelt = _GAP.join(re.escape(character) for character in characters)
+    gap = _DIGIT_GAP if rest.isdigit() else _GAP
+    spelt = gap.join(re.escape(character) for character in characters)
     # An identifier of digits may follow letters ("ord1234"), one with letters only its own head.
     heads = _GAP.join(re.escape(character) for character in re.findall(r"[^\W_]", head))
-    before = r"(?<!\d)(?<!\d[-.,])" if rest.isdigit() else rf"(?:(?<!\w)|(?<!\w){heads}{_GAP})"
-    after = r"(?!\d)(?![-.,/]?\d)" if rest.isdigit() else r"(?!\w)"
+    # Behind it, ".50" or ",50" make an amount of it, while ",5678" begins the next identifier.
+    before = r"(?<!\d)(?<!\d[-.])" if rest.isdigit() else rf"(?:(?<!\w)|(?<!\w){heads}{_GAP})"
+    after = r"(?![\dA-Za-z]|[-.]\d|,\d{1,3}(?!\d))" if rest.isdigit() else r"(?!\w)"
     return re.search(before + spelt + after, source, re.IGNORECASE) is not None
 
 
@@ -171,7 +178,7 @@ def _said(value: str, schema: Mapping[str, Any], source: str) -> bool:
     compact = re.sub(r"[\W_]", "", rest).casefold()
     if compact.isdigit():
         return compact in spoken_numbers(source)
-    return len(compact) > 2 and compact in re.sub(r"[\W_]", "", spoken(source))
+    return len(compact) > 2 and spells(source, compact)
 
 
 def _head(schema: Mapping[str, Any]) -> str:

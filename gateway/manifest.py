@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -126,9 +126,9 @@ def read_adapter(folder: Path) -> Adapter:
         raise AdapterRefused(f"{folder}: not an adapter folder, {', '.join(missing)} missing")
     try:
         manifest = Manifest.model_validate_json((folder / "manifest.json").read_bytes())
-        toolset = Toolset.from_json(json.loads((folder / "toolset.json").read_bytes()))
-        config = json.loads((folder / "adapter_config.json").read_bytes())
-    except (ValidationError, ValueError, OSError) as exc:
+        toolset = Toolset.from_json(_object(folder / "toolset.json"))
+        config = _object(folder / "adapter_config.json")
+    except (ValidationError, ValueError, RecursionError, OSError) as exc:
         raise AdapterRefused(f"{folder}: {_first_line(exc)}") from exc
     problems = _problems(manifest, toolset, config, folder)
     if problems:
@@ -162,6 +162,13 @@ def _problems(
     if size > MAX_WEIGHT_BYTES:
         found.append(f"adapter_model.safetensors is {size} bytes, at most {MAX_WEIGHT_BYTES}")
     return found
+
+
+def _object(file: Path) -> dict[str, Any]:
+    value = json.loads(file.read_bytes())
+    if not isinstance(value, dict):
+        raise ValueError(f"{file.name} is not a JSON object")
+    return cast(dict[str, Any], value)
 
 
 def _sha256(file: Path) -> str:

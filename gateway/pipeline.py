@@ -202,6 +202,7 @@ class Pipeline:
     def _check(
         self, call: Call, request: RouteRequest, active: Active, agent: "AgentTools | None"
     ) -> CallCheck:
+        trained = active.adapter.toolset.by_name.get(call.tool)
         entry = self._watch.catalog.entries.get(call.tool)
         live = active.live.by_name.get(call.tool) if active.live else None
         if agent is not None:
@@ -209,11 +210,11 @@ class Pipeline:
         else:
             tool = live
             errors = entry.validator.errors(call.arguments) if entry and live else None
-        trained = active.adapter.toolset.by_name.get(call.tool)
         known = tool or trained
         return CallCheck(
             call=call,
-            schema=errors,
+            # A tool the adapter never saw is never called by it, whoever offers it.
+            schema=errors if trained else None,
             grounding=ungrounded(call, known, request.messages) if known else (),
             drift=active.drift.grade_of(call.tool),
             allowed=agent is None or call.tool in agent.by_name,

@@ -80,18 +80,39 @@ def _ordered(call: Mapping[str, Any], toolset: Toolset) -> dict[str, Any]:
     return {"tool": tool.name, "arguments": in_schema_order(call["arguments"], tool.input_schema)}
 
 
-def in_schema_order(value: Any, schema: Mapping[str, Any]) -> Any:
+def in_schema_order(
+    value: Any, schema: Mapping[str, Any], root: Mapping[str, Any] | None = None
+) -> Any:
     """An object's members in the order its schema lists them, unknown members last."""
+    root = schema if root is None else root
+    schema = _referred(schema, root)
+    if isinstance(value, list):
+        items = _as_schema(schema.get("items"))
+        return [in_schema_order(item, items, root) for item in cast(list[Any], value)]
     if not isinstance(value, dict):
         return value
     members: dict[str, Any] = dict(cast(Mapping[str, Any], value))
-    properties = cast(dict[str, Any], schema.get("properties") or {})
+    properties = _as_schema(schema.get("properties"))
     names = [name for name in properties if name in members]
     names += [name for name in members if name not in properties]
     return {
-        name: in_schema_order(members[name], cast(dict[str, Any], properties.get(name) or {}))
+        name: in_schema_order(members[name], _as_schema(properties.get(name)), root)
         for name in names
     }
+
+
+def _referred(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a `$ref` to one of the schema's own definitions stands for; any other says nothing."""
+    seen = 0
+    while "$ref" in schema and seen < len(root.get("$defs") or root.get("definitions") or ()) + 1:
+        _, _, path = str(schema["$ref"]).partition("#/")
+        key, _, name = path.partition("/")
+        schema, seen = _as_schema(_as_schema(root.get(key)).get(name)), seen + 1
+    return schema
+
+
+def _as_schema(value: Any) -> Mapping[str, Any]:
+    return cast(Mapping[str, Any], value) if isinstance(value, dict) else {}
 
 
 def _tool_line(tool: Tool) -> str:

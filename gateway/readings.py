@@ -1,10 +1,11 @@
-"""The ways a person spells an identifier: spoken digits, dates, countries, amounts.
+"""The ways a person writes a value: dates, countries, amounts.
 
 Each function answers one question about a text and is pure. Names of countries and months come
 from the Unicode CLDR (through Babel), in English and in the languages spoken there.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from datetime import date
 from functools import lru_cache
@@ -13,30 +14,8 @@ from babel import Locale
 from babel.core import UnknownLocaleError
 from babel.languages import get_official_languages
 
-_UNITS = {
-    "zero": 0, "oh": 0, "o": 0, "nought": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5,
-    "six": 6, "seven": 7, "eight": 8, "nine": 9,
-}  # fmt: skip
-_TEENS = {
-    "ten": 10, "eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15,
-    "sixteen": 16, "seventeen": 17, "eighteen": 18, "nineteen": 19,
-}  # fmt: skip
-_TENS = {
-    "twenty": 20, "thirty": 30, "forty": 40, "fourty": 40, "fifty": 50, "sixty": 60,
-    "seventy": 70, "eighty": 80, "ninety": 90,
-}  # fmt: skip
-_REPEATS = {"double": 2, "triple": 3, "treble": 3}
-_ORDINALS = {
-    "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7,
-    "eighth": 8, "ninth": 9, "tenth": 10, "eleventh": 11, "twelfth": 12, "thirteenth": 13,
-    "fourteenth": 14, "fifteenth": 15, "sixteenth": 16, "seventeenth": 17, "eighteenth": 18,
-    "nineteenth": 19, "twentieth": 20, "thirtieth": 30,
-}  # fmt: skip
-_FILLERS = frozenset({"um", "uh", "er", "erm", "like", "then", "and", ",", "…"})
-_SYMBOLS = {
-    "at": "@", "dot": ".", "period": ".", "point": ".", "underscore": "_", "dash": "-",
-    "hyphen": "-", "minus": "-", "plus": "+", "slash": "/",
-}  # fmt: skip
+from gateway.speech import digitised, spoken_numbers
+
 _ALIASES = {
     "GB": ("uk", "u.k", "great britain", "britain", "england", "scotland", "wales",
            "northern ireland"),
@@ -55,92 +34,16 @@ _ALIASES = {
     "VA": ("vatican",),
     "BA": ("bosnia",),
     "VN": ("viet nam",),
+    "HK": ("hong kong",),
+    "MO": ("macao", "macau"),
+    "PS": ("palestine",),
     "MM": ("burma",),
 }  # fmt: skip
+_NO_COUNTRIES = ("new mexico", "new jersey", "new england", "new south wales")
 _MONTH_LANGUAGES = (
     "en", "de", "fr", "es", "it", "pt", "nl", "pl", "cs", "sv", "da", "nb", "fi", "tr", "hu",
     "ro", "hr", "id", "uk", "ru",
 )  # fmt: skip
-_WORD = re.compile(r"[^\W\d_]+|\d+|[^\w\s]|_")
-
-
-def spoken(text: str) -> str:
-    """The text with number words as digits and spoken symbols as signs, all spaces dropped.
-
-    "anna dot lee at web dot de" -> "anna.lee@web.de", "one two double seven" -> "1277".
-    """
-    plain = re.sub(r"[(\[{]\s*(at|dot)\s*[)\]}]", r" \1 ", text.casefold())
-    # After a dot "at" is Austria's domain, not the sign.
-    plain = re.sub(r"(?<=dot )at\b|(?<=\.)at\b", "\0", plain)
-    words = list(_digitised(_WORD.findall(plain)))
-    return "".join(_SYMBOLS.get(word, word) for word in words).replace("\0", "at")
-
-
-def spoken_numbers(text: str) -> frozenset[str]:
-    """Every number spoken in the text: "twelve thirty four" -> 1234, also read as 12 and 34."""
-    found: set[str] = set()
-    run: list[str] = []
-    for word in [*_digitised(_WORD.findall(text.casefold())), "."]:
-        if word.isdigit():
-            run.append(word)
-        elif word not in _FILLERS and word not in ("-", "_", "/", "dash", "hyphen", "space"):
-            found.update(_joined(run))
-            run = []
-    return frozenset(found)
-
-
-def _joined(parts: list[str]) -> Iterator[str]:
-    for first in range(len(parts)):
-        for last in range(first + 1, min(len(parts), first + 12) + 1):
-            yield "".join(parts[first:last])
-
-
-def _digitised(words: list[str]) -> Iterator[str]:
-    """Number words -> digits: "forty five" -> 45, "double seven" -> 77."""
-    index = 0
-    while index < len(words):
-        value, used = _number(words, index)
-        yield value if used else words[index]
-        index += max(used, 1)
-
-
-def _number(words: list[str], index: int) -> tuple[str, int]:
-    word = words[index]
-    following = words[index + 1] if index + 1 < len(words) else ""
-    if word in _REPEATS and (following in _UNITS or len(following) == 1):
-        return str(_UNITS.get(following, following)) * _REPEATS[word], 2
-    value, used = _small(words, index)
-    if not used:
-        return "", 0
-    scale = words[index + used] if index + used < len(words) else ""
-    if scale in ("hundred", "thousand"):
-        total = int(value) * (100 if scale == "hundred" else 1000)
-        used += 1
-        if index + used < len(words) and words[index + used] == "and":
-            used += 1
-        rest, more = _number(words, index + used) if index + used < len(words) else ("", 0)
-        if more and rest.isdigit() and int(rest) < (100 if scale == "hundred" else 1000):
-            return str(total + int(rest)), used + more
-        return str(total), used
-    return value, used
-
-
-def _small(words: list[str], index: int) -> tuple[str, int]:
-    word = words[index]
-    if word in _UNITS:
-        return str(_UNITS[word]), 1
-    if word in _TEENS:
-        return str(_TEENS[word]), 1
-    if word in _ORDINALS:
-        return str(_ORDINALS[word]), 1
-    if word in _TENS:
-        step = 2 if index + 1 < len(words) and words[index + 1] == "-" else 1
-        after = words[index + step] if index + step < len(words) else ""
-        unit = _UNITS.get(after) or _ORDINALS.get(after)
-        if unit and unit < 10 and after not in ("o", "oh"):
-            return str(_TENS[word] + unit), step + 1
-        return str(_TENS[word]), 1
-    return "", 0
 
 
 def names_date(text: str, day: date) -> bool:
@@ -155,7 +58,7 @@ def names_date(text: str, day: date) -> bool:
     )  # fmt: skip
     if any(re.search(rf"(?<!\d){form}(?!\d)", plain) for form in figures):
         return True
-    for reading in (plain, " ".join(_digitised(_WORD.findall(plain)))):
+    for reading in (plain, digitised(plain)):
         reading = re.sub(rf"\b20 {y % 100:02d}\b", str(y), reading)
         if _names_day_in_words(reading, d, m, y):
             return True
@@ -197,7 +100,30 @@ def names_country(text: str, code: str) -> bool:
     if re.search(rf"(?<![A-Za-z]){re.escape(code)}(?![A-Za-z])", text):
         return True
     plain = _plain(text)
-    return any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", plain) for name in _names(code))
+    for name in _longer_names(code):
+        plain = re.sub(_as_name(name), " ; ", plain)
+    return any(re.search(_as_name(name), plain) for name in _names(code))
+
+
+def _as_name(name: str) -> str:
+    # Chinese, Japanese and Thai put no space between words.
+    whole = name[0] < "\u0e00"
+    return rf"(?<!\w){re.escape(name)}(?!\w)" if whole else re.escape(name)
+
+
+@lru_cache(maxsize=512)
+def _longer_names(code: str) -> tuple[str, ...]:
+    """Names of other places that hold a name of this country: Papua New Guinea, New Mexico."""
+    own = _names(code)
+    others: set[str] = set(_NO_COUNTRIES)
+    for other, name in Locale.parse("en").territories.items():
+        if other != code and len(other) == 2:
+            others.update({_plain(name), *_ALIASES.get(other, ())})
+    return tuple(
+        other
+        for other in sorted(others - set(own), key=len, reverse=True)
+        if any(name != other and re.search(_as_name(name), other) for name in own)
+    )
 
 
 @lru_cache(maxsize=512)
@@ -216,7 +142,9 @@ def _names(code: str) -> tuple[str, ...]:
 
 
 def _plain(text: str) -> str:
-    return re.sub(r"\s+", " ", text.casefold().replace("’", "'").replace("&", "and"))
+    """Small letters without accents, one space at most."""
+    bare = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    return re.sub(r"\s+", " ", bare.casefold().replace("’", "'").replace("&", "and"))
 
 
 def names_amount(text: str, amount: float) -> bool:
@@ -224,7 +152,7 @@ def names_amount(text: str, amount: float) -> bool:
     for match in re.finditer(r"\d[\d.,' \u00a0\u202f]*", text):
         if any(abs(value - amount) < 1e-9 for value in _amounts(match[0])):
             return True
-    return any(number == f"{amount:g}" for number in spoken_numbers(text))
+    return amount == int(amount) and str(int(amount)) in spoken_numbers(text)
 
 
 def _amounts(written: str) -> Iterator[float]:

@@ -34,6 +34,7 @@ INSERT INTO revision SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM revision);
 """
 _BUFFER_S = 0.02
 _TRIM_EVERY = 1_000
+_SPOKEN = ("messages", "request", "results", "reason", "failure")
 _T = TypeVar("_T")
 
 
@@ -79,7 +80,8 @@ class Records:
         where, values = ("WHERE outcome = ?", [outcome]) if outcome else ("", [])
         query = f"SELECT value FROM calls {where} ORDER BY at DESC, rowid DESC LIMIT ?"
         rows = await self._run(lambda: self._db.execute(query, [*values, limit]).fetchall())
-        return [json.loads(row[0]) for row in rows]
+        # A model or an agent may have said NaN, which no JSON that leaves us may hold.
+        return [json.loads(row[0], parse_constant=str) for row in rows]
 
     async def servers(self) -> list[dict[str, Any]]:
         """The configurations of the servers registered at run time."""
@@ -113,9 +115,12 @@ class Records:
         await self._write("DELETE FROM adapters WHERE version = ?", version)
 
     async def active(self) -> dict[str, dict[str, Any]]:
-        """Adapter name -> the version in service, the one before it, and its toolset."""
+        """Adapter name -> the version in service, the one before it, and its toolset.
+
+        The names stand in the order in which they first came into service.
+        """
         rows = await self._run(
-            lambda: self._rows("SELECT name, version, previous, toolset FROM active")
+            lambda: self._rows("SELECT name, version, previous, toolset FROM active ORDER BY rowid")
         )
         return {
             name: {"version": version, "previous": previous, "toolset": toolset}
@@ -127,8 +132,10 @@ class Records:
     ) -> None:
         """Keep which version of an adapter is in service."""
         await self._write(
-            "INSERT OR REPLACE INTO active VALUES (?, ?, ?, ?)", name, version, previous, toolset
-        )
+            "INSERT INTO active VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET "
+            "version = excluded.version, previous = excluded.previous, toolset = excluded.toolset",
+            name, version, previous, toolset,
+        )  # fmt: skip
 
     async def revision(self) -> int:
         """Counts every change of servers and adapters; replicas follow it."""
@@ -142,16 +149,19 @@ class Records:
             try:
                 await self._run(lambda: self._insert(rows))
             except sqlite3.Error as exc:
-                self.lost += len(rows)
-                logger.error(
-                    "%d call records could not be written: %s", len(rows), exc,
-                    extra={"event": "records_lost", "lost": self.lost},
-                )  # fmt: skip
+                self._lose(len(rows), exc)
 
     async def _flush_soon(self) -> None:
         await asyncio.sleep(_BUFFER_S)
         while self._buffer:
             await self.flush()
+
+    def _lose(self, count: int, why: Exception) -> None:
+        self.lost += count
+        logger.error(
+            "%d call records could not be written: %s", count, why,
+            extra={"event": "records_lost", "lost": self.lost},
+        )  # fmt: skip
 
     def _open(self) -> None:
         try:
@@ -161,23 +171,34 @@ class Records:
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = NORMAL")
             self._connection.executescript(_SCHEMA)
+            self._trim()
         except (OSError, sqlite3.Error) as exc:
             raise ConfigurationError(f"records {self._path}: {exc}") from exc
 
     def _insert(self, rows: list[dict[str, Any]]) -> None:
-        values = [
-            (row["id"], row["at"], row["face"], row.get("model"), row["outcome"], _dumps(row))
-            for row in rows
-        ]
+        values: list[tuple[Any, ...]] = []
+        for row in rows:
+            try:
+                text = _dumps(row)
+            except (ValueError, TypeError, RecursionError) as exc:
+                self._lose(1, exc)
+                continue
+            values.append(
+                (row["id"], row["at"], row["face"], row.get("model"), row["outcome"], text)
+            )
         with self._db:
             self._db.executemany("INSERT OR REPLACE INTO calls VALUES (?, ?, ?, ?, ?, ?)", values)
-            self._written += len(values)
-            if self._written >= _TRIM_EVERY:
-                self._written = 0
-                self._db.execute(
-                    "DELETE FROM calls WHERE rowid <= (SELECT max(rowid) FROM calls) - ?",
-                    [self._max_calls],
-                )
+        self._written += len(values)
+        if self._written >= _TRIM_EVERY:
+            self._written = 0
+            self._trim()
+
+    def _trim(self) -> None:
+        with self._db:
+            self._db.execute(
+                "DELETE FROM calls WHERE rowid <= (SELECT max(rowid) FROM calls) - ?",
+                [self._max_calls],
+            )
 
     async def _write(self, statement: str, *values: Any) -> None:
         def work() -> None:
@@ -206,10 +227,17 @@ def _dumps(value: Mapping[str, Any]) -> str:
 
 
 def _without_arguments(record: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {
-        k: v for k, v in record.items() if k not in ("messages", "request", "results", "reason")
-    }
+    """Names, outcomes and pointers alone; texts of errors and checks can quote a value."""
+    kept = {key: value for key, value in record.items() if key not in _SPOKEN}
     for key in ("calls", "proposal"):
         if kept.get(key):
-            kept[key] = [{"tool": cast(dict[str, Any], call)["tool"]} for call in kept[key]]
+            kept[key] = [{"tool": call["tool"]} for call in kept[key]]
+    if kept.get("call"):
+        kept["call"] = {"tool": kept["call"]["tool"]}
+    if "checks" in kept:
+        found = cast(dict[str, Any], kept["checks"])
+        kept["checks"] = found | {
+            key: [{"pointer": item["pointer"]} for item in found.get(key, ())]
+            for key in ("schema", "grounding")
+        }
     return kept

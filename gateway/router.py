@@ -14,6 +14,8 @@ from gateway.manifest import Adapter
 from gateway.prompt import render
 from gateway.types import Message, Route
 
+_BASE_TOKENS = 8_000
+
 
 class Router:
     """Routes conversations with any adapter that the engine has loaded."""
@@ -23,26 +25,39 @@ class Router:
         self._schemas: dict[str, Mapping[str, Any]] = {}
 
     async def route(
-        self, messages: Sequence[Message], adapter: Adapter, *, constrained: bool = True
+        self,
+        messages: Sequence[Message],
+        adapter: Adapter,
+        *,
+        constrained: bool = True,
+        base_model: bool = False,
     ) -> Route:
-        """Ask the adapter. `constrained=False` decodes freely, for evaluation alone.
+        """Ask the adapter.
+
+        For evaluation alone, `constrained=False` decodes freely, and `base_model=True` asks the
+        base model without the adapter, shown every schema of the toolset.
 
         Raises:
             ConversationTooLong: the conversation does not fit the adapter's prompt limit.
             EngineDown, UnknownModel: the engine cannot complete it.
         """
         spec = adapter.manifest.prompt
+        form = "schemas" if base_model else spec.form
         completion = await self._engine.complete(
             Prompt(
-                messages=tuple(render(messages, adapter.toolset, spec.form)),
-                adapter=adapter.version,
+                messages=tuple(render(messages, adapter.toolset, form)),
+                adapter=None if base_model else adapter.version,
                 schema=self._schema(adapter) if constrained else None,
-                max_prompt_tokens=spec.max_prompt_tokens,
+                max_prompt_tokens=_BASE_TOKENS if base_model else spec.max_prompt_tokens,
                 max_answer_tokens=spec.max_answer_tokens,
             )
         )
-        confidence = adapter.manifest.calibration.confidence(completion.logprob)
-        return replace(parse_answer(completion.text), confidence=confidence, usage=completion.usage)
+        return replace(
+            parse_answer(completion.text),
+            confidence=adapter.manifest.calibration.confidence(completion.logprob),
+            logprob=completion.logprob,
+            usage=completion.usage,
+        )
 
     def _schema(self, adapter: Adapter) -> Mapping[str, Any]:
         fingerprint = adapter.toolset.fingerprint

@@ -7,7 +7,7 @@ the words are those of the README's glossary.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from mcp.types import Tool
 
@@ -76,20 +76,24 @@ class Toolset:
         }  # fmt: skip
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> "Toolset":
+    def from_json(cls, value: Any) -> "Toolset":
         """Read `toolset.json`, or any `tools/list` result with a `name` or `server` beside it.
 
         Raises:
             ValueError: no tools, or a tool that is not an MCP tool.
         """
-        name = value.get("name") or value.get("server")
-        if not isinstance(name, str) or not value.get("tools"):
+        if not isinstance(value, Mapping):
+            raise ValueError("a toolset is a JSON object")
+        name, listed = value.get("name") or value.get("server"), value.get("tools")
+        if not isinstance(name, str) or not isinstance(listed, list) or not listed:
             raise ValueError("a toolset needs a name and at least one tool")
-        tools = tuple(
-            Tool.model_validate({k: v for k, v in tool.items() if k != "fingerprint"})
-            for tool in value["tools"]
-        )
-        return cls(name, tools)
+        return cls(name, tuple(_tool(tool) for tool in cast(list[Any], listed)))
+
+
+def _tool(value: Any) -> Tool:
+    if isinstance(value, dict):
+        value = {k: v for k, v in cast(dict[str, Any], value).items() if k != "fingerprint"}
+    return Tool.model_validate(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,7 @@ class Route:
     reason: str | None = None
     error: str | None = None
     confidence: float | None = None
+    logprob: float | None = None
     usage: Usage = field(default_factory=Usage)
 
     @property

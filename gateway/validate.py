@@ -58,13 +58,8 @@ class ToolValidator:
         """Every violation, at most 20; an empty list means the arguments are valid."""
         if _depth(arguments, MAX_ARGUMENT_DEPTH) > MAX_ARGUMENT_DEPTH:
             return [ArgumentError("", f"nested deeper than {MAX_ARGUMENT_DEPTH} levels")]
-        try:
-            return self._found(arguments)
-        except UnicodeEncodeError:
-            # JSON can escape half a surrogate pair, which no validator and no wire can carry.
+        if not _is_unicode(arguments):
             return [ArgumentError("", "holds text that is not valid Unicode")]
-
-    def _found(self, arguments: Any) -> list[ArgumentError]:
         found: list[ArgumentError] = []
         for error in self._validator.iter_errors(arguments):
             found.append(ArgumentError(_pointer(error.instance_path), _short(error.message)))
@@ -117,6 +112,15 @@ def _pointer(path: list[str | int]) -> str:
 def _short(message: str) -> str:
     first = message.strip().split("\n", 1)[0]
     return first if len(first) <= _MESSAGE_CHARS else first[: _MESSAGE_CHARS - 1] + "…"
+
+
+def _is_unicode(value: Any) -> bool:
+    """False for half a surrogate pair, which JSON can escape but nobody can send on."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _depth(value: Any, limit: int) -> int:

@@ -153,7 +153,9 @@ def _arguments(settings: Settings, checkpoints: Path) -> SFTConfig:
 
 def main() -> None:
     """Command line of this script."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     for name in ("toolset", "train", "validation", "base-model", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     defaults = Settings()

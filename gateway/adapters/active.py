@@ -6,6 +6,7 @@ Each (adapter, live fingerprint) is warned of once.
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -48,7 +49,7 @@ class ActiveAdapters:
         self, policy: DriftPolicy, metrics: Metrics, is_listed: Callable[[str], bool]
     ) -> None:
         """`is_listed` tells whether every server of a toolset has listed its tools once."""
-        self._policy = policy
+        self._policy: DriftPolicy = policy
         self._metrics = metrics
         self._is_listed = is_listed
         self._table: dict[str, Active] = {}
@@ -86,12 +87,18 @@ class ActiveAdapters:
     def put(self, adapter: Adapter, toolset: str) -> Active:
         """Bring a version into service under its name, in place of any other version."""
         active = self._graded(Active(adapter, toolset))
+        before = self._table.get(adapter.name)
         self._table = {**self._table, adapter.name: active}
+        if before is not None and before.adapter.version != adapter.version:
+            self._forget_grade(before)
         return active
 
     def drop(self, name: str) -> None:
         """Take an adapter out of service."""
+        before = self._table.get(name)
         self._table = {key: value for key, value in self._table.items() if key != name}
+        if before is not None:
+            self._forget_grade(before)
 
     def on_catalog(self, catalog: Catalog) -> None:
         """Grade every adapter in service against a new catalog."""
@@ -116,6 +123,10 @@ class ActiveAdapters:
         graded = replace(active, live=live, drift=drift)
         self._tell(graded, live)
         return graded
+
+    def _forget_grade(self, active: Active) -> None:
+        with suppress(KeyError):  # never graded
+            self._metrics.drift.remove(active.adapter.version)
 
     def _tell(self, active: Active, live: Toolset) -> None:
         version, drift = active.adapter.version, active.drift

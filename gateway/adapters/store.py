@@ -25,6 +25,7 @@ class AdapterStore:
         self._engine = engine
         self._adapters: dict[str, Adapter] = {}
         self._configured: set[str] = set()
+        self._one_at_a_time = asyncio.Lock()
 
     @property
     def adapters(self) -> Mapping[str, Adapter]:
@@ -64,6 +65,10 @@ class AdapterStore:
             AdapterRefused: the folder is no adapter, belongs to another base model, or cannot
                 be copied.
         """
+        async with self._one_at_a_time:
+            return await self._add(folder)
+
+    async def _add(self, folder: Path) -> Adapter:
         adapter = await self._checked(folder)
         if adapter.version in self._adapters:
             return self._adapters[adapter.version]
@@ -86,9 +91,12 @@ class AdapterStore:
         Raises:
             UnknownAdapter: nothing is stored under it.
         """
-        if name in self._adapters:
-            return self._adapters[name]
-        versions = [a for a in self._adapters.values() if a.name == name]
+        alias, _, digits = name.partition("@")
+        versions = [
+            adapter for adapter in self._adapters.values()
+            if adapter.name == alias and adapter.digest.startswith(digits)
+            and (name == alias or len(digits) >= SHOWN_DIGITS)
+        ]  # fmt: skip
         if not versions:
             known = ", ".join(self._adapters) or "none"
             raise UnknownAdapter(f"no adapter {name!r} is stored; stored: {known}")

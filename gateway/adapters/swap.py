@@ -66,6 +66,24 @@ class Swap:
                 self._previous[adapter.name] = (before.adapter, before.toolset)
             return await self._put(adapter, chosen)
 
+    async def restore(
+        self, adapter: Adapter, toolset: str | None = None, previous: Adapter | None = None
+    ) -> Active:
+        """Bring back what an earlier run had in service, and what a rollback would bring back.
+
+        Nothing is probed: the version has served already, or the configuration vouches for it.
+
+        Raises:
+            AdapterRefused: as `activate`; a version before that cannot be loaded is left out.
+        """
+        if previous is not None:
+            try:
+                await self._engine.load(previous.version, previous.folder)
+                self._previous[adapter.name] = (previous, toolset or previous.manifest.toolset)
+            except PointsmanError as exc:
+                logger.warning("no rollback to adapter %s: %s", previous.version, exc)
+        return await self.activate(adapter, toolset, probe=False)
+
     async def rollback(self, name: str) -> Active:
         """Bring the version before back into service.
 
@@ -129,7 +147,8 @@ class Swap:
             await work
         except PointsmanError as exc:
             in_service = self._active.get(adapter.name)
-            if in_service is None or in_service.adapter.version != adapter.version:
+            needed = in_service.adapter.version if in_service else None
+            if adapter.version not in (needed, self.previous(adapter.name)):
                 await self._engine.unload(adapter.version)
             raise AdapterRefused(f"{adapter.version}: step {step} failed: {exc}") from exc
 

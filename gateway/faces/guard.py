@@ -1,4 +1,4 @@
-"""What is turned away before any face sees it: foreign hosts and origins, bodies too large.
+"""What is turned away before any face sees it: foreign hosts and origins, large bodies, a crowd.
 
 Plain ASGI, so that streams stay streams. Host and Origin are checked against DNS rebinding, as
 the MCP specification asks of Streamable HTTP servers.
@@ -20,9 +20,17 @@ class Guard:
     """Wraps an ASGI application."""
 
     def __init__(
-        self, app: ASGIApp, *, body_bytes: int, hosts: Sequence[str], origins: Sequence[str]
+        self,
+        app: ASGIApp,
+        *,
+        body_bytes: int,
+        concurrent_requests: int,
+        hosts: Sequence[str],
+        origins: Sequence[str],
     ) -> None:
         """`hosts` are host names without port; `*` lets every host in."""
+        self._concurrent_requests = concurrent_requests
+        self._in_flight = 0
         self._app = app
         self._body_bytes = body_bytes
         self._hosts = frozenset(host.lower() for host in hosts)
@@ -45,7 +53,15 @@ class Guard:
         if body is None:
             await _answer(send, 413, "too_large", f"a body holds at most {self._body_bytes} bytes")
             return
-        await self._app(scope, _replay(body, receive), send)
+        if self._in_flight >= self._concurrent_requests:
+            detail = f"{self._in_flight} requests are in work already"
+            await _answer(send, 429, "too_many", detail, ((b"retry-after", b"1"),))
+            return
+        self._in_flight += 1
+        try:
+            await self._app(scope, _replay(body, receive), send)
+        finally:
+            self._in_flight -= 1
 
     def _refusal(self, headers: dict[str, str]) -> tuple[int, str, str] | None:
         host = _hostname(headers.get("host", ""))
@@ -97,11 +113,18 @@ def _hostname(netloc: str) -> str:
     return host.partition(":")[0]
 
 
-async def _answer(send: Send, status: int, code: str, detail: str) -> None:
+async def _answer(
+    send: Send,
+    status: int,
+    code: str,
+    detail: str,
+    extra: Sequence[tuple[bytes, bytes]] = (),
+) -> None:
     body = json.dumps(problem(status, code, detail)).encode()
     headers: list[Any] = [
         (b"content-type", b"application/problem+json"),
         (b"content-length", str(len(body)).encode()),
+        *extra,
     ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -74,9 +74,12 @@ def build_catalog(
 ) -> Catalog:
     """A new snapshot. Validators of tools that did not change are taken over from `previous`.
 
-    On a name collision the server that stands first keeps the name; registration refuses what
-    would collide, so this happens only when a list grows later.
+    Every server is a toolset of its own name, unless one is configured under that name.
+    On a name collision the server that has the name keeps it as long as it lists it, so that no
+    other can slip a tool in under a known name; between newcomers the first one gets it.
+    Registration refuses what would collide, so this happens only when a list grows later.
     """
+    holders = _holders(listings, previous)
     entries: dict[str, Entry] = {}
     left_out: list[LeftOut] = []
     for config, listing in listings:
@@ -85,8 +88,8 @@ def build_catalog(
             name = config.prefix + tool.name
             if name in RESERVED_NAMES:
                 reason = f"{name!r} is a reserved name; set a prefix for server {config.name}"
-            elif name in entries:
-                reason = collision(name, entries[name].server, config.name)
+            elif holders.setdefault(name, config.name) != config.name:
+                reason = collision(name, holders[name], config.name)
             else:
                 made = _entry(config, tool, name, previous)
                 if isinstance(made, Entry):
@@ -94,8 +97,19 @@ def build_catalog(
                     continue
                 reason = made
             left_out.append(LeftOut(config.name, name, reason))
-    chosen = {t.name: _toolset(t, entries.values()) for t in toolsets}
-    return Catalog(entries, chosen, tuple(left_out))
+    live = tuple(entries.values())
+    own = {c.name: _toolset(c.name, (c.name,), None, live) for c, _ in listings}
+    chosen = {t.name: _toolset(t.name, t.servers, t.tools, live) for t in toolsets}
+    return Catalog(entries, own | chosen, tuple(left_out))
+
+
+def _holders(
+    listings: Sequence[tuple[ServerConfig, Listing]], previous: Catalog | None
+) -> dict[str, str]:
+    """Tool name -> the server that had it before and lists it still."""
+    listed = {(config.name, config.prefix + t.name) for config, lst in listings for t in lst.tools}
+    before = previous.entries.values() if previous else ()
+    return {e.tool.name: e.server for e in before if (e.server, e.tool.name) in listed}
 
 
 def collisions(catalog: Catalog, config: ServerConfig, listing: Listing) -> list[str]:
@@ -129,9 +143,11 @@ def _entry(config: ServerConfig, tool: Tool, name: str, previous: Catalog | None
         return str(exc)
 
 
-def _toolset(config: ToolsetConfig, entries: Iterable[Entry]) -> Toolset:
-    live = [entry for entry in entries if entry.server in config.servers]
-    if config.tools is not None:
+def _toolset(
+    name: str, servers: Sequence[str], tools: Sequence[str] | None, entries: Sequence[Entry]
+) -> Toolset:
+    live = [entry for entry in entries if entry.server in servers]
+    if tools is not None:
         by_name = {entry.tool.name: entry for entry in live}
-        live = [by_name[name] for name in config.tools if name in by_name]
-    return Toolset(config.name, tuple(entry.tool for entry in live))
+        live = [by_name[tool] for tool in tools if tool in by_name]
+    return Toolset(name, tuple(entry.tool for entry in live))

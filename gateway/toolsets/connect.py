@@ -16,6 +16,9 @@ import httpx2
 from mcp.client._transport import TransportStreams
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.message import SessionMessage
+from mcp.types import jsonrpc_message_adapter
+from pydantic import ValidationError
 
 from gateway.config import ServerConfig
 
@@ -83,7 +86,7 @@ class _Watched:
 
     async def receive(self) -> Any:
         try:
-            return await self._inner.receive()
+            return _mended(await self._inner.receive())
         except (anyio.EndOfStream, anyio.ClosedResourceError, anyio.BrokenResourceError):
             self._closed.set()
             raise
@@ -96,7 +99,7 @@ class _Watched:
 
     async def __anext__(self) -> Any:
         try:
-            return await self._inner.__anext__()
+            return _mended(await self._inner.__anext__())
         except StopAsyncIteration:
             self._closed.set()
             raise
@@ -107,6 +110,18 @@ class _Watched:
 
     async def __aexit__(self, *exc: Any) -> bool | None:
         return await self._inner.__aexit__(*exc)
+
+
+def _mended(item: Any) -> Any:
+    """A line with half a surrogate pair, which the SDK drops, so that its request hangs."""
+    if not isinstance(item, ValidationError):
+        return item
+    try:
+        message = json.loads(item.errors(include_url=False)[0]["input"])
+        text = json.dumps(message, ensure_ascii=False).encode(errors="replace")
+        return SessionMessage(jsonrpc_message_adapter.validate_json(text, by_name=False))
+    except (ValueError, TypeError, RecursionError):
+        return item
 
 
 class _SurvivingTransport(httpx2.AsyncBaseTransport):

@@ -111,7 +111,7 @@ class Watch:
     def _rebuild(self, _: Upstream | None) -> None:
         listings = [(u.config, u.listing) for u in self._upstreams.values() if u.listing]
         catalog = build_catalog(listings, self._toolsets, self.catalog)
-        if catalog.entries == self.catalog.entries and catalog.left_out == self.catalog.left_out:
+        if catalog == self.catalog:
             return
         for item in set(catalog.left_out) - set(self.catalog.left_out):
             logger.warning(

@@ -2,14 +2,25 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
 from starlette.responses import PlainTextResponse
-from upstream_doubles import PATIENCE_S, LiveServer, at, http, listed, running, started, text_of
+from upstream_doubles import (
+    PATIENCE_S,
+    Heard,
+    LiveServer,
+    at,
+    http,
+    listed,
+    running,
+    started,
+    text_of,
+)
 
 from gateway.errors import InvalidArguments, UpstreamDown, UpstreamTimeout
+from gateway.toolsets.upstream import Upstream
 
 
 @pytest.fixture(params=["auto", "legacy"])
@@ -108,53 +119,43 @@ async def test_a_subscription_that_the_server_ends_is_opened_again():
 
 
 @asynccontextmanager
-async def on_the_same_port(port: int, *names: str) -> AsyncIterator[LiveServer]:
-    server = LiveServer(*names)
-    async with http(server.streamable_http_app(), port):
-        yield server
+async def restarted(
+    names: tuple[str, ...], then: tuple[str, ...], **settings: Any
+) -> AsyncIterator[tuple[Upstream, Heard, LiveServer]]:
+    """An upstream whose server has been replaced by another one on the same port."""
+    async with AsyncExitStack() as stack:
+        async with http(LiveServer(*names).streamable_http_app()) as port:
+            upstream, heard = await stack.enter_async_context(running(at(port, **settings)))
+        server = LiveServer(*then)
+        await stack.enter_async_context(http(server.streamable_http_app(), port))
+        yield upstream, heard, server
 
 
 async def test_a_server_restarted_on_the_same_port_is_found_with_its_new_tools(mode: Any):
-    old = LiveServer("old")
-    async with http(old.streamable_http_app()) as port:
-        first = running(at(port, mode=mode, poll_s=0.1))
-        upstream, heard = await first.__aenter__()
-    try:
-        async with on_the_same_port(port, "new") as server:
-            await heard.names("new")
-            assert text_of(await upstream.call("new", {"a": 1})) == '{"a": 1}'
-            assert server.called == [("new", {"a": 1})]
-    finally:
-        await first.__aexit__(None, None, None)
-    assert all(listed(one) in (("old",), ("new",)) for one in heard.listings)
+    async with restarted(("old",), ("new",), mode=mode, poll_s=0.1) as (upstream, heard, server):
+        await heard.names("new")
+        assert text_of(await upstream.call("new", {"a": 1})) == '{"a": 1}'
+        assert server.called == [("new", {"a": 1})]
+        assert all(listed(one) in (("old",), ("new",)) for one in heard.listings)
+
+
+async def test_a_restart_is_noticed_without_a_poll_in_the_modern_era():
+    async with restarted(("old",), ("new",)) as (_, heard, _):
+        await heard.names("new")
 
 
 async def test_a_lost_session_is_reopened_and_the_call_made_once():
-    old = LiveServer("echo")
-    async with http(old.streamable_http_app()) as port:
-        first = running(at(port, mode="legacy"))
-        upstream, _ = await first.__aenter__()
-    try:
-        async with on_the_same_port(port, "echo") as server:
-            calls = (upstream.call("echo", {"n": n}) for n in range(5))
-            results = await asyncio.gather(*calls)
-            assert [text_of(result) for result in results] == [f'{{"n": {n}}}' for n in range(5)]
-            assert sorted(arguments["n"] for _, arguments in server.called) == [0, 1, 2, 3, 4]
-    finally:
-        await first.__aexit__(None, None, None)
+    async with restarted(("echo",), ("echo",), mode="legacy") as (upstream, _, server):
+        calls = (upstream.call("echo", {"n": n}) for n in range(5))
+        results = await asyncio.gather(*calls)
+        assert [text_of(result) for result in results] == [f'{{"n": {n}}}' for n in range(5)]
+        assert sorted(arguments["n"] for _, arguments in server.called) == [0, 1, 2, 3, 4]
 
 
 async def test_a_refresh_finds_its_way_over_a_lost_session():
-    old = LiveServer("old")
-    async with http(old.streamable_http_app()) as port:
-        first = running(at(port, mode="legacy"))
-        upstream, _ = await first.__aenter__()
-    try:
-        async with on_the_same_port(port, "new"):
-            await upstream.refresh(PATIENCE_S)
-            assert listed(upstream.listing) == ("new",)
-    finally:
-        await first.__aexit__(None, None, None)
+    async with restarted(("old",), ("new",), mode="legacy") as (upstream, _, _):
+        await upstream.refresh(PATIENCE_S)
+        assert listed(upstream.listing) == ("new",)
 
 
 @pytest.mark.parametrize(
@@ -167,6 +168,7 @@ async def test_a_post_that_fails_costs_only_that_call(mode: Any, after: bytes | 
         waiting = asyncio.create_task(upstream.call("wait", {"a": 1}))
         with pytest.raises(UpstreamDown):
             await upstream.call("echo", {"text": "cut me"})
+        await upstream.refresh(PATIENCE_S)
         assert text_of(await upstream.call("echo", {})) == "{}"
         server.gate.set()
         assert text_of(await waiting) == '{"a": 1}'
@@ -177,12 +179,14 @@ async def test_a_post_that_fails_costs_only_that_call(mode: Any, after: bytes | 
 
 async def test_a_call_that_never_returns_times_out_and_the_connection_stays(mode: Any, app_of: Any):
     server = LiveServer("wait", "echo")
-    async with http(app_of(server)) as port:
-        async with running(at(port, mode=mode, timeout_s=0.5)) as (upstream, _):
-            with pytest.raises(UpstreamTimeout):
-                await upstream.call("wait", {})
-            assert text_of(await upstream.call("echo", {})) == "{}"
-            assert upstream.state == "ready"
+    async with (
+        http(app_of(server)) as port,
+        running(at(port, mode=mode, timeout_s=0.5)) as (upstream, _),
+    ):
+        with pytest.raises(UpstreamTimeout):
+            await upstream.call("wait", {})
+        assert text_of(await upstream.call("echo", {})) == "{}"
+        assert upstream.state == "ready"
 
 
 async def test_a_result_of_twenty_megabytes_arrives(mode: Any, app_of: Any):
@@ -195,24 +199,26 @@ async def test_a_result_of_twenty_megabytes_arrives(mode: Any, app_of: Any):
 
 async def test_more_calls_than_a_connection_pool_usually_holds_run_at_once(mode: Any):
     server = LiveServer("wait")
-    async with http(server.streamable_http_app()) as port:
-        async with running(at(port, mode=mode)) as (upstream, _):
-            calls = [asyncio.create_task(upstream.call("wait", {"n": n})) for n in range(120)]
-            async with asyncio.timeout(PATIENCE_S):
-                while len(server.called) < 120:
-                    await asyncio.sleep(0)
-            server.gate.set()
-            assert len(await asyncio.gather(*calls)) == 120
+    server.opens_at = 120
+    async with (
+        http(server.streamable_http_app()) as port,
+        running(at(port, mode=mode)) as (upstream, _),
+        asyncio.timeout(PATIENCE_S),
+    ):
+        calls = (upstream.call("wait", {"n": n}) for n in range(120))
+        assert len(await asyncio.gather(*calls)) == 120
 
 
 async def test_arguments_that_json_cannot_carry_never_reach_the_server(mode: Any):
     server = LiveServer("echo")
-    async with http(server.streamable_http_app()) as port:
-        async with running(at(port, mode=mode)) as (upstream, _):
-            with pytest.raises(InvalidArguments):
-                await upstream.call("echo", {"text": "\ud800"})
-            assert text_of(await upstream.call("echo", {})) == "{}"
-            assert server.called == [("echo", {})]
+    async with (
+        http(server.streamable_http_app()) as port,
+        running(at(port, mode=mode)) as (upstream, _),
+    ):
+        with pytest.raises(InvalidArguments):
+            await upstream.call("echo", {"text": "\ud800"})
+        assert text_of(await upstream.call("echo", {})) == "{}"
+        assert server.called == [("echo", {})]
 
 
 @pytest.mark.parametrize("status", [200, 401, 404, 500])
@@ -240,9 +246,12 @@ async def test_a_server_that_never_answers_the_goodbye_does_not_hold_up_the_clos
             await asyncio.Event().wait()
         await app(scope, receive, send)
 
-    async with http(deaf) as port, asyncio.timeout(PATIENCE_S):
-        async with running(at(port, mode="legacy")):
-            pass
+    async with (
+        http(deaf) as port,
+        asyncio.timeout(PATIENCE_S),
+        running(at(port, mode="legacy")),
+    ):
+        pass
 
 
 def _only_http(answer: Any) -> Callable[[Any, Any, Any], Awaitable[None]]:

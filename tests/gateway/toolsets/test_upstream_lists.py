@@ -157,6 +157,16 @@ async def test_unknown_unicode_survives_in_names_descriptions_and_results(tmp_pa
         assert result == only.name + '{"text": "名\U0001f9ed"}'
 
 
+async def test_half_a_surrogate_pair_costs_one_character(tmp_path: Path):
+    script = Script(tmp_path)
+    script.tell_pages([tool("half", description="a\ud800b"), tool("good")])
+    async with running(script.config()) as (upstream, _):
+        assert listed(upstream.listing) == ("half", "good")
+        assert upstream.listing is not None
+        assert upstream.listing.tools[0].description == "a?b"
+        assert text_of(await upstream.call("half", {})) == "half{}"
+
+
 async def test_a_first_list_that_fails_is_tried_again(tmp_path: Path):
     script = Script(tmp_path)
     script.tell_pages(ERROR)

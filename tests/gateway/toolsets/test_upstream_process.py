@@ -130,7 +130,7 @@ async def test_garbage_on_stdout_costs_nothing_but_itself(tmp_path: Path):
 async def test_a_call_that_never_returns_times_out_and_the_connection_stays(tmp_path: Path):
     script = Script(tmp_path, "hang", "echo")
     async with running(script.config(timeout_s=0.3)) as (upstream, _):
-        with pytest.raises(UpstreamTimeout, match="hang within 0.3 s; the call may have run"):
+        with pytest.raises(UpstreamTimeout, match=r"hang within 0\.3 s; the call may have run"):
             await upstream.call("hang", {})
         assert text_of(await upstream.call("echo", {})) == "echo{}"
         assert upstream.state == "ready"
@@ -157,12 +157,19 @@ async def test_arguments_that_json_cannot_carry_never_reach_the_server(tmp_path:
 
 
 async def test_a_refused_call_is_an_error_with_the_server_s_words(tmp_path: Path):
-    script = Script(tmp_path, "echo")
-    script.tell("echo", ignores=[])
+    script = Script(tmp_path, "refuse")
     async with running(script.config()) as (upstream, _):
-        script.tell("echo", dies_of=["tools/call"])
-        with pytest.raises(UpstreamDown, match="server script: Connection closed"):
-            await upstream.call("echo", {})
+        with pytest.raises(UpstreamDown, match="server script: not on Sundays"):
+            await upstream.call("refuse", {})
+        assert upstream.state == "ready"
+
+
+async def test_what_is_no_tool_result_is_an_error_that_names_the_tool(tmp_path: Path):
+    script = Script(tmp_path, "mumble", "echo")
+    async with running(script.config()) as (upstream, _):
+        with pytest.raises(UpstreamDown, match="answered mumble with no result"):
+            await upstream.call("mumble", {})
+        assert text_of(await upstream.call("echo", {})) == "echo{}"
 
 
 async def test_closing_twice_or_before_the_first_answer_is_harmless(tmp_path: Path):

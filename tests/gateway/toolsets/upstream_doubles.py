@@ -61,6 +61,10 @@ def called(name, arguments):
         os._exit(3)
     if name == "hang":
         return None
+    if name == "refuse":
+        return {"error": {"code": -32602, "message": "not on Sundays"}}
+    if name == "mumble":
+        return {"content": "text"}
     if name == "big":
         return text("x" * arguments["size"])
     if name == "noise":
@@ -132,6 +136,7 @@ class LiveServer(Server[Any]):
         self.tools = [Tool(name=name, input_schema={"type": "object"}) for name in names]
         self.called: list[tuple[str, Any]] = []
         self.gate = asyncio.Event()
+        self.opens_at: int | None = None
         self.sessions: list[ServerSession] = []
         self._advertise = advertise
         self._bus = InMemorySubscriptionBus()
@@ -175,6 +180,8 @@ class LiveServer(Server[Any]):
         arguments = params.arguments or {}
         self.called.append((params.name, arguments))
         if params.name == "wait":
+            if len(self.called) == self.opens_at:
+                self.gate.set()
             await self.gate.wait()
         text = "x" * arguments.get("size", 0) or json.dumps(arguments, ensure_ascii=False)
         return CallToolResult(content=[TextContent(text=text)])

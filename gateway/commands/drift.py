@@ -1,0 +1,137 @@
+"""`drift`: how far the live tools are from what each adapter was trained on, for people and CI.
+
+The exit code is the worst grade. What cannot be told (no gateway, no adapter, a toolset that was
+never listed) is 2, unless something else has already broken.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gateway.commands.adapters import is_folder
+from gateway.commands.client import DEFAULT_URL, Gateway, Url
+from gateway.commands.output import (
+    CANNOT_TELL,
+    AsJson,
+    CommandFailed,
+    compact,
+    complain,
+    print_json,
+    print_line,
+    reporting,
+)
+from gateway.errors import PointsmanError
+
+MILD, HARMFUL = 10, 11
+CODES = {
+    "none": 0, "notation": 0,
+    "description": MILD, "compatible": MILD, "added": MILD,
+    "breaking": HARMFUL, "renamed": HARMFUL, "removed": HARMFUL,
+}  # fmt: skip
+_ONE_LINE = 100
+
+
+def mount(app: typer.Typer) -> None:
+    """Register the verb."""
+    app.command()(drift)
+
+
+def drift(
+    adapter: Annotated[
+        str | None,
+        typer.Option(help="Only this one: a name or name@digest in service, or any folder."),
+    ] = None,
+    url: Url = DEFAULT_URL,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the live tools with what the adapters were trained on.
+
+    Exits with 0 for none or notation, 10 for description, compatible or
+    added, 11 for breaking, renamed or removed, 2 if it cannot be told.
+    """
+    with reporting(as_json):
+        gateway = Gateway(url, failure=CANNOT_TELL)
+        if adapter is not None and is_folder(adapter):
+            found = [_of_folder(gateway, Path(adapter))]
+        else:
+            found = _of_service(gateway, adapter)
+        if as_json:
+            print_json({"adapters": found})
+        else:
+            for item in found:
+                _print(item)
+        unlisted = [item["adapter"] for item in found if not item["listed"]]
+        code = max(CODES[item["grade"]] for item in found)
+        if unlisted and code != HARMFUL:
+            complain(f"not every server of {', '.join(unlisted)} has listed its tools yet")
+            code = CANNOT_TELL
+        raise typer.Exit(code)
+
+
+def _of_service(gateway: Gateway, adapter: str | None) -> Sequence[dict[str, Any]]:
+    everything = gateway.get("/admin/drift")["adapters"]
+    found = [item for item in everything if adapter is None or _is(item["adapter"], adapter)]
+    if not found:
+        known = ", ".join(item["adapter"] for item in everything) or "none"
+        wanted = f"adapter {adapter!r} is not" if adapter else "no adapter is"
+        raise CommandFailed(f"{wanted} in service; in service: {known}", CANNOT_TELL)
+    return found
+
+
+def _is(version: str, wanted: str) -> bool:
+    name, _, digest = wanted.partition("@")
+    return version.partition("@")[0] == name and wanted.startswith(version if digest else name)
+
+
+def _of_folder(gateway: Gateway, folder: Path) -> dict[str, Any]:
+    """Drift of an adapter that need not be in service, on the live toolset it was trained on."""
+    # The MCP types take half a second that asking about a name need not wait for.
+    from gateway.adapters.active import Active
+    from gateway.drift import compare
+    from gateway.faces.admin import drift_as_dict
+    from gateway.manifest import read_adapter
+    from gateway.types import Toolset
+
+    try:
+        adapter = read_adapter(folder)
+    except PointsmanError as exc:
+        raise CommandFailed(str(exc), CANNOT_TELL) from exc
+    name = adapter.manifest.toolset
+    unlisted = [s for s in gateway.get("/admin/servers")["servers"] if s["listed_at"] is None]
+    answer = gateway.get("/v1/tools")
+    listed = next((t["tools"] for t in answer["toolsets"] if t["name"] == name), None)
+    if listed is None:
+        raise CommandFailed(f"the gateway has no toolset {name!r}", CANNOT_TELL)
+    tools = {tool["name"]: tool for tool in answer["tools"]}
+    if unlisted or not listed:
+        return drift_as_dict(Active(adapter, name))
+    own = [{k: v for k, v in tools[tool].items() if k != "server"} for tool in listed]
+    live = Toolset.from_json({"name": name, "tools": own})
+    return drift_as_dict(Active(adapter, name, live, compare(adapter.toolset, live.by_name)))
+
+
+def _print(item: dict[str, Any]) -> None:
+    grade = item["grade"] if item["listed"] else "cannot be told yet"
+    print_line(f"{item['adapter']} on toolset {item['toolset']}: {grade}")
+    for tool in item["tools"]:
+        renamed = f" to {tool['renamed_to']}" if tool.get("renamed_to") else ""
+        print_line(f"  {tool['tool']}: {tool['grade']}{renamed}")
+        for change in tool["changes"]:
+            if not renamed:
+                _print_change(change)
+
+
+def _print_change(change: dict[str, Any]) -> None:
+    before, after = (_value(change[key]) for key in ("before", "after"))
+    if len(before) + len(after) <= _ONE_LINE:
+        print_line(f"    {change['pointer']} ({change['grade']}): {before} -> {after}")
+    else:
+        print_line(f"    {change['pointer']} ({change['grade']}):")
+        print_line(f"      - {before}")
+        print_line(f"      + {after}")
+
+
+def _value(value: Any) -> str:
+    return "absent" if value is None else compact(value, 400)

@@ -1,0 +1,59 @@
+"""`serve`: the gateway as a process of its own."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.commands.output import AsJson, print_json, print_line, reporting
+from gateway.config import Config, load_config
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="A TOML file, or an mcpServers JSON file."),
+]
+Host = Annotated[str, typer.Option(help="The address to listen on.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")]
+
+
+def mount(app: typer.Typer) -> None:
+    """Register the verb."""
+    app.command()(serve)
+
+
+def serve(
+    config: ConfigFile = None,
+    host: Host = "127.0.0.1",
+    port: Port = 8080,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A host name that clients may use, beside loopback, HOST and the "
+            "configuration's allowed_hosts; repeatable, * for any.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Serve until SIGTERM or Ctrl-C.
+
+    Without --config there are no servers and no adapter: `pointsman servers
+    add` and `pointsman adapters add` bring them in.
+
+    Beyond loopback the gateway needs keys, POINTSMAN_AGENT_KEYS and
+    POINTSMAN_ADMIN_KEYS (each a list with commas), and on 0.0.0.0 or ::
+    also the host names that clients use.
+    """
+    with reporting(as_json):
+        settings = load_config(config) if config else Config()
+
+        def announce(url: str) -> None:
+            if as_json:
+                print_json({"url": url})
+            else:
+                print_line(f"Pointsman is up at {url} (Ctrl-C stops it)")
+
+        # FastAPI and the MCP SDK take a second that the other verbs need not wait for.
+        from gateway.commands.serving import serve_gateway
+
+        serve_gateway(settings, host, port, allow_host or (), announce)

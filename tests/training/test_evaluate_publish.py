@@ -1,0 +1,137 @@
+"""Reports and published folders, with the scripted engine for the model."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gateway.engines.base import Prompt
+from gateway.engines.scripted import ScriptedEngine
+from gateway.manifest import BaseModelSpec, Calibration, Probe, read_adapter
+from gateway.types import Message
+from tests.adapters import support_toolset, write_adapter
+from training.evaluate import answers, evaluate, proposals
+from training.publish import PublishRefused, refuse_below, write_folder
+from training.rows import Row
+
+TRACK = {"tool": "track_order", "arguments": {"order_id": "ORD-1234"}}
+NO_TOOL = {"tool": "no_tool", "reason": "chat"}
+
+
+def row(text: str, target: dict, kind: str = "call") -> Row:
+    return Row((Message("user", text),), target, kind, "test")
+
+
+ROWS = [
+    row("where is ORD-1234", TRACK),
+    row("track ORD-1234 and be quick", TRACK),
+    row("status of ORD-1234", TRACK),
+    row("hello", NO_TOOL, "chat"),
+    row("where is order 12", NO_TOOL, "malformed"),
+]
+
+
+def scripted(prompt: Prompt) -> object:
+    text = prompt.messages[-1]["content"]
+    if prompt.adapter is None:
+        return "I am not sure." if prompt.schema is None else NO_TOOL
+    return {
+        "where is ORD-1234": TRACK,
+        "track ORD-1234 and be quick": {"tool": "track_order", "arguments": {"order_id": "12"}},
+        "status of ORD-1234": {"tool": "search_help", "arguments": {"query": "status of ORD-1234"}},
+        "hello": NO_TOOL,
+        "where is order 12": {"tool": "track_order", "arguments": {"order_id": "ORD-0012"}},
+    }[text]
+
+
+async def report(tmp_path: Path) -> dict:
+    adapter = read_adapter(write_adapter(tmp_path / "adapter"))
+    engine = ScriptedEngine(scripted, logprob=-0.1)
+    await engine.load(adapter.version, adapter.folder)
+    return await evaluate(engine, adapter, ROWS)
+
+
+async def test_the_report_counts_each_figure_over_its_own_rows(tmp_path: Path) -> None:
+    found = (await report(tmp_path))["adapter"]["constrained"]
+    shares = {name: (found[name]["k"], found[name]["n"]) for name in found if name != "lesson"}
+    assert shares == {
+        "valid_tool_call_rate": (4, 5),
+        "tool_name_accuracy": (1, 3),
+        "argument_match_accuracy": (1, 1),
+        "exact": (3, 5),
+        "false_tool_call_rate": (0, 2),
+        "missed_call_rate": (1, 3),
+        "wrong_call_rate": (1, 5),
+        "coverage": (2, 3),
+    }
+
+
+async def test_without_grounding_the_invented_order_number_is_a_false_call(tmp_path: Path) -> None:
+    found = (await report(tmp_path))["adapter"]["constrained_ungrounded"]
+    assert found["false_tool_call_rate"]["k"] == 1
+
+
+async def test_the_report_lists_silent_failures_and_compares_with_the_base_model(
+    tmp_path: Path,
+) -> None:
+    found = await report(tmp_path)
+    assert [item["request"] for item in found["wrong_calls"]] == ["status of ORD-1234"]
+    assert found["base_model"]["free"]["valid_tool_call_rate"]["k"] == 0
+    assert found["base_model"]["constrained"]["exact"]["k"] == 2
+    assert found["mcnemar_constrained"] == {"only_first": 0, "only_second": 1, "p": 1.0}
+    assert found["per_kind"]["call"]["n"] == 3
+    json.dumps(found)
+
+
+async def test_no_rows_are_an_error_and_not_a_zero(tmp_path: Path) -> None:
+    adapter = read_adapter(write_adapter(tmp_path / "adapter"))
+    with pytest.raises(ValueError, match="no rows"):
+        await evaluate(ScriptedEngine(), adapter, [])
+
+
+async def test_only_calls_that_pass_every_check_are_calibrated_on(tmp_path: Path) -> None:
+    adapter = read_adapter(write_adapter(tmp_path / "adapter"))
+    engine = ScriptedEngine(scripted, logprob=-0.1)
+    await engine.load(adapter.version, adapter.folder)
+    found = await answers(engine, adapter, ROWS, constrained=True)
+    assert proposals(found) == [(-0.1, True), (-0.1, False)]
+
+
+async def test_an_adapter_below_its_minimum_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(PublishRefused, match=r"exact is 0\.6, wanted at least 0\.8"):
+        refuse_below(await report(tmp_path), {"exact": 0.8, "valid_tool_call_rate": 0.5})
+
+
+def run_folder(folder: Path) -> Path:
+    """What `training.sft` leaves behind."""
+    write_adapter(folder)
+    record = {
+        "settings": {"form": "name", "max_length": 512, "rank": 16, "seed": 7},
+        "rows": {"train": 5},
+        "tokens": {"train": 400},
+        "data_digest": {"train": "ab"},
+        "seconds": 12.5,
+    }
+    (folder / "settings.json").write_text(json.dumps(record))
+    return folder
+
+
+def test_a_published_folder_is_one_that_the_gateway_reads(tmp_path: Path) -> None:
+    published = write_folder(
+        run_folder(tmp_path / "run"),
+        tmp_path / "out",
+        name="support",
+        toolset=support_toolset(),
+        base_model=BaseModelSpec(name="base", weights_digest="f" * 64),
+        probes=[Probe(request="where is ORD-1234", target=TRACK)],
+        eval_rows=ROWS,
+        calibration=Calibration(scale=2.0, offset=1.0, threshold=0.7),
+    )
+    adapter = read_adapter(tmp_path / "out")
+    assert adapter.digest == published.digest
+    assert adapter.manifest.calibration.threshold == 0.7
+    assert adapter.manifest.prompt.max_prompt_tokens == 512
+    assert adapter.toolset.fingerprint == support_toolset().fingerprint
+    assert len((tmp_path / "out" / "eval.jsonl").read_text().splitlines()) == len(ROWS)
+    config = json.loads((tmp_path / "out" / "adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] == "base"

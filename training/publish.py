@@ -1,0 +1,132 @@
+"""Write the adapter folder that the gateway serves (DESIGN 5.5), from a training run."""
+
+import json
+import platform
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from gateway.manifest import (
+    Adapter,
+    BaseModelSpec,
+    Calibration,
+    Manifest,
+    Probe,
+    PromptSpec,
+    read_adapter,
+)
+from gateway.prompt import PromptForm
+from gateway.types import Toolset
+from training.rows import Row
+
+_LIBRARIES = ("torch", "transformers", "peft", "trl", "datasets", "llguidance", "mcp")
+
+
+class PublishRefused(ValueError):
+    """The adapter does not reach what it is asked for."""
+
+
+def write_folder(
+    run: Path,
+    out: Path,
+    *,
+    name: str,
+    toolset: Toolset,
+    base_model: BaseModelSpec,
+    probes: Sequence[Probe],
+    eval_rows: Sequence[Row],
+    calibration: Calibration | None = None,
+    report: Mapping[str, Any] | None = None,
+) -> Adapter:
+    """Assemble `out` from a run of `training.sft`; the folder is replaced whole.
+
+    Raises:
+        AdapterRefused: the gateway would not serve what was made.
+    """
+    record = json.loads((run / "settings.json").read_text())
+    settings = record["settings"]
+    manifest = Manifest(
+        name=name,
+        base_model=base_model,
+        prompt=PromptSpec(form=_form(settings["form"]), max_prompt_tokens=settings["max_length"]),
+        toolset=toolset.name,
+        toolset_fingerprint=toolset.fingerprint,
+        calibration=calibration or Calibration(),
+        probes=tuple(probes),
+        data={key: record[key] for key in ("rows", "tokens", "data_digest")},
+        settings={**settings, "seconds": record["seconds"]},
+        environment=_environment(),
+        scores=dict((report or {}).get("adapter", {}).get("constrained", {})),
+        created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    )
+    made = out.with_name(f".{out.name}.partial")
+    shutil.rmtree(made, ignore_errors=True)
+    made.mkdir(parents=True)
+    for file in ("adapter_model.safetensors", "adapter_config.json"):
+        shutil.copyfile(run / file, made / file)
+    _tidy_config(made / "adapter_config.json", base_model.name)
+    _write(made / "manifest.json", manifest.model_dump(mode="json"))
+    _write(made / "toolset.json", toolset.to_json())
+    _write(made / "report.json", report or {})
+    lines = [json.dumps(_row(row), ensure_ascii=False) for row in eval_rows]
+    (made / "eval.jsonl").write_text("".join(line + "\n" for line in lines))
+    adapter = read_adapter(made)
+    shutil.rmtree(out, ignore_errors=True)
+    made.rename(out)
+    return Adapter(out, adapter.digest, adapter.manifest, adapter.toolset)
+
+
+def refuse_below(report: Mapping[str, Any], minimum: Mapping[str, float]) -> None:
+    """Check figures of the constrained adapter against minima.
+
+    Raises:
+        PublishRefused: a figure is below its minimum; all of them are named.
+    """
+    scores = report["adapter"]["constrained"]
+    low = [
+        f"{name} is {scores[name]['value']}, wanted at least {value}"
+        for name, value in minimum.items()
+        if (scores[name]["value"] or 0.0) < value
+    ]
+    if low:
+        raise PublishRefused("; ".join(low))
+
+
+def _form(value: str) -> PromptForm:
+    assert value in ("schemas", "lines", "name")
+    return value
+
+
+def _row(row: Row) -> dict[str, Any]:
+    return {
+        "messages": [asdict(turn) for turn in row.messages],
+        "target": dict(row.target),
+        "kind": row.kind,
+        "voice": row.voice,
+        **({"accept": list(row.accept)} if row.accept else {}),
+    }
+
+
+def _tidy_config(file: Path, base_model: str) -> None:
+    """PEFT writes the local path of the base model, which means nothing elsewhere."""
+    config = json.loads(file.read_text())
+    config["base_model_name_or_path"] = base_model
+    _write(file, config)
+
+
+def _write(file: Path, value: Any) -> None:
+    file.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def _environment() -> dict[str, Any]:
+    found: dict[str, Any] = {"python": platform.python_version(), "machine": platform.machine()}
+    for library in _LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            continue
+    return found
