@@ -48,7 +48,10 @@ class ServerConfig(Part):
 
     def shown(self) -> dict[str, Any]:
         """The configuration with every secret redacted, for lists and logs."""
-        return self.model_dump(mode="json", exclude_defaults=True) | {"name": self.name}
+        value = self.model_dump(mode="json", exclude_defaults=True) | {"name": self.name}
+        if self.url is not None:
+            value["url"] = re.sub(r"(?<=//)[^/?#]*@", "**********@", self.url)
+        return value
 
     def stored(self) -> dict[str, Any]:
         """The configuration with its secrets, for the records alone."""

@@ -14,7 +14,7 @@ Pure functions over values: nothing here knows adapters, logs or policies.
 """
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
@@ -101,7 +101,7 @@ class Drift:
 NO_DRIFT = Drift()
 
 
-def worst(grades: Iterator[DriftGrade]) -> DriftGrade:
+def worst(grades: Iterable[DriftGrade]) -> DriftGrade:
     """The worst of several grades, `none` of none."""
     found: DriftGrade = "none"
     for item in grades:

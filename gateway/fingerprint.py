@@ -17,12 +17,13 @@ from mcp.types import Tool
 def canonical(value: Any) -> bytes:
     """RFC 8785 bytes of a JSON value.
 
-    A number that RFC 8785 cannot carry (an integer beyond 2**53, which some servers put into
-    `maximum`) falls back to JSON with sorted keys, so that every tool has a fingerprint.
+    What RFC 8785 cannot carry (an integer beyond 2**53, which some servers put into `maximum`,
+    or half a surrogate pair) falls back to JSON with sorted keys, so that every tool has a
+    fingerprint.
     """
     try:
         return rfc8785.dumps(value)
-    except rfc8785.CanonicalizationError:
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError):
         return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 

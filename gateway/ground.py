@@ -32,7 +32,8 @@ from gateway.speech import plain_digits, spells, spells_email, spoken_numbers
 from gateway.types import Call, Message
 
 LONG_NUMBER_DIGITS = 5
-_MAX_DEPTH = 16
+_MAX_DEPTH = 64
+_MAX_REFERENCES = 16
 _GAP = r"[\s\-‐‑–—_./]{0,2}"
 _DIGIT_GAP = r"[\s\-‐‑–—_]{0,2}"
 _LITERAL = re.compile(r"^\^((?:[A-Za-z0-9_/:@#\-]|\\[.\-/])+)")
@@ -91,8 +92,11 @@ def _identifiers(
 
 def _resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
     """Follow a local `$ref`; of alternatives take the one that describes an identifier."""
-    for _ in range(_MAX_DEPTH):
+    for _ in range(_MAX_REFERENCES):
         reference = schema.get("$ref")
+        if reference == "#":
+            schema = root
+            continue
         if not isinstance(reference, str) or not reference.startswith("#/"):
             break
         target: Any = root

@@ -43,7 +43,7 @@ class PromptSpec(_Part):
     format: Literal["json", "native"] = "json"
     version: int = PROMPT_VERSION
     form: PromptForm = "name"
-    max_prompt_tokens: int = Field(default=1024, gt=0)
+    max_prompt_tokens: int = Field(default=2048, gt=0)
     max_answer_tokens: int = Field(default=256, gt=0)
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
-_QUIET = ("httpx", "httpx2", "mcp", "uvicorn.access", "asyncio")
+_OURS = ("gateway", "training", "mcp_servers")
 
 
 class JsonLines(logging.Formatter):
@@ -53,9 +53,9 @@ def configure_logging(form: Literal["json", "text"]) -> None:
     """Send our logs to stderr; other libraries only from warnings on."""
     out = logging.StreamHandler(sys.stderr)
     out.setFormatter(JsonLines() if form == "json" else Text())
-    logging.basicConfig(level=logging.INFO, handlers=[out], force=True)
-    for name in _QUIET:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.basicConfig(level=logging.WARNING, handlers=[out], force=True)
+    for name in _OURS:
+        logging.getLogger(name).setLevel(logging.INFO)
 
 
 class Metrics:

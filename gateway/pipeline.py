@@ -17,7 +17,7 @@ from gateway.adapters.active import Active, ActiveAdapters
 from gateway.decide import CallCheck, Decision, checks_as_dict, decide
 from gateway.dispatch import Dispatcher
 from gateway.drift import MASKED, Drift, compare
-from gateway.errors import EngineDown, PointsmanError, UpstreamDown
+from gateway.errors import BadRequest, EngineDown, PointsmanError, UpstreamDown
 from gateway.ground import ungrounded
 from gateway.observe import Metrics
 from gateway.records import Records
@@ -123,11 +123,13 @@ class Pipeline:
         """Route one request, and dispatch its calls if it asks for that.
 
         Raises:
+            BadRequest: the conversation holds text that is not valid Unicode.
             UnknownModel, ConversationTooLong, EngineDown: as the router.
             UpstreamDown: the toolset's servers have not been reached yet, or dispatch failed.
             UpstreamTimeout: a dispatched call was not answered in time.
         """
         clock = _Clock()
+        _check_text(request.messages)
         active = self._resolve(request.model)
         agent = self._agent_tools(request.tools, active)
         route = await self._router.route(request.messages, active.adapter)
@@ -278,7 +280,7 @@ class AgentTools:
 
     def __init__(self, toolset: Toolset, trained: Toolset) -> None:
         self.by_name = toolset.by_name
-        self.drift: Drift = compare(trained, toolset.by_name)
+        self.drift: Drift = compare(_unhinted(trained), _unhinted(toolset).by_name)
         self._validators: dict[str, ToolValidator | SchemaError] = {}
         for tool in toolset.tools:
             try:
@@ -296,6 +298,21 @@ class AgentTools:
     def header(self, active: Active) -> str | None:
         """`X-Pointsman-Drift` for the agent's own tools."""
         return Active(active.adapter, active.toolset, drift=self.drift).drift_header
+
+
+def _unhinted(toolset: Toolset) -> Toolset:
+    """Without titles and annotations: no chat API carries them, so their absence is no drift."""
+    bare = {"title": None, "annotations": None}
+    return Toolset(toolset.name, tuple(tool.model_copy(update=bare) for tool in toolset.tools))
+
+
+def _check_text(messages: Sequence[Message]) -> None:
+    """JSON can escape half a surrogate pair, which no tokenizer takes."""
+    try:
+        for message in messages:
+            message.content.encode()
+    except UnicodeEncodeError as exc:
+        raise BadRequest("the conversation holds text that is not valid Unicode") from exc
 
 
 def results_as_json(results: Sequence[CallToolResult] | None) -> list[Any] | None:

@@ -60,21 +60,27 @@ def grade(
         called=outcome == "call",
         valid=outcome != "invalid",
         right_tool=right_tool,
-        right_arguments=right_tool and _all_match(list(wanted), list(calls), free),
+        right_arguments=right_tool and _all_match(wanted, calls, free),
     )
 
 
-def _all_match(wanted: list[Call], calls: list[Call], free: frozenset[str]) -> bool:
-    for want in wanted:
-        found = next(
-            (call for call in calls
-             if call.tool == want.tool and equal(want.arguments, call.arguments, free)),
-            None,
-        )  # fmt: skip
-        if found is None:
-            return False
-        calls.remove(found)
-    return True
+def _all_match(wanted: Sequence[Call], calls: Sequence[Call], free: frozenset[str]) -> bool:
+    """Whether each wanted call has a call of its own that equals it (a perfect matching)."""
+    partner: dict[int, int] = {}
+
+    def matched(want: int, tried: set[int]) -> bool:
+        for index, call in enumerate(calls):
+            fits = call.tool == wanted[want].tool and equal(
+                wanted[want].arguments, call.arguments, free
+            )
+            if fits and index not in tried:
+                tried.add(index)
+                if index not in partner or matched(partner[index], tried):
+                    partner[index] = want
+                    return True
+        return False
+
+    return all(matched(want, set()) for want in range(len(wanted)))
 
 
 def equal(wanted: Any, given: Any, free: frozenset[str] = FREE_TEXT, name: str = "") -> bool:

@@ -8,7 +8,7 @@ import hashlib
 import json
 import struct
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 
 def weights_digest(folder: Path) -> str:
@@ -16,12 +16,14 @@ def weights_digest(folder: Path) -> str:
 
     Raises:
         FileNotFoundError: the folder holds no safetensors file.
-        ValueError: a file is truncated or is no safetensors file.
+        ValueError: a file is truncated or is no safetensors file, or two hold the same tensor.
     """
     tensors: dict[str, tuple[Path, int, dict[str, Any]]] = {}
     for file in sorted(folder.glob("*.safetensors")):
         start, header = _header(file)
         for name, entry in header.items():
+            if name in tensors:
+                raise ValueError(f"{file} holds {name}, and so does {tensors[name][0].name}")
             tensors[name] = (file, start, entry)
     if not tensors:
         raise FileNotFoundError(f"{folder} holds no safetensors file")
@@ -45,6 +47,22 @@ def _header(file: Path) -> tuple[int, dict[str, Any]]:
         length = struct.unpack("<Q", prefix)[0] if len(prefix) == 8 else 0
         if not 2 <= length <= 100_000_000:
             raise ValueError(f"{file} is no safetensors file")
-        header = json.loads(stream.read(length))
-    header.pop("__metadata__", None)
-    return 8 + length, header
+        try:
+            header = json.loads(stream.read(length))
+        except ValueError as exc:
+            raise ValueError(f"{file} is truncated or no safetensors file") from exc
+    if not isinstance(header, dict):
+        raise ValueError(f"{file} is no safetensors file")
+    entries = cast(dict[str, Any], header)
+    entries.pop("__metadata__", None)
+    if not all(_is_entry(entry) for entry in entries.values()):
+        raise ValueError(f"{file} is no safetensors file")
+    return 8 + length, entries
+
+
+def _is_entry(value: Any) -> bool:
+    """Whether a header's member describes a tensor."""
+    if not isinstance(value, dict) or not {"dtype", "shape", "data_offsets"} <= value.keys():
+        return False
+    offsets = cast(dict[str, Any], value)["data_offsets"]
+    return isinstance(offsets, list) and [type(o) for o in cast(list[Any], offsets)] == [int, int]

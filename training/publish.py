@@ -52,7 +52,7 @@ def write_folder(
     manifest = Manifest(
         name=name,
         base_model=base_model,
-        prompt=PromptSpec(form=_form(settings["form"]), max_prompt_tokens=settings["max_length"]),
+        prompt=PromptSpec(form=_form(settings["form"])),
         toolset=toolset.name,
         toolset_fingerprint=toolset.fingerprint,
         calibration=calibration or Calibration(),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from gateway.fingerprint import digest
+from gateway.grammar import MAX_CALLS
 from gateway.types import Call, Message, Role, Toolset
 from gateway.validate import ToolValidator
 
@@ -69,9 +70,12 @@ def rows_digest(rows: Sequence[Row]) -> str:
 
 def _read_file(file: Path, validators: Mapping[str, ToolValidator]) -> Iterator[Row]:
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        # Not splitlines: a text may hold U+2028 and its like unescaped.
+        lines = file.read_text(encoding="utf-8").split("\n")
     except OSError as exc:
         raise RowError(f"{file}: {exc.strerror}") from exc
+    except UnicodeDecodeError as exc:
+        raise RowError(f"{file}: {exc}") from exc
     for number, line in enumerate(lines, 1):
         if line.strip():
             try:
@@ -90,6 +94,8 @@ def _row(value: Mapping[str, Any], voice: str, validators: Mapping[str, ToolVali
     )
     if row.kind not in get_args(Kind):
         raise ValueError(f"unknown kind {row.kind!r}")
+    if len(row.calls) > MAX_CALLS:
+        raise ValueError(f"target makes {len(row.calls)} calls, at most {MAX_CALLS}")
     for call in row.calls:
         if call.tool not in validators:
             raise ValueError(f"target tool {call.tool!r} is not in the toolset")
@@ -109,4 +115,6 @@ def _messages(value: Mapping[str, Any]) -> tuple[Message, ...]:
     turns = tuple(Message(turn["role"], turn["content"]) for turn in value["messages"])
     if not turns or any(turn.role not in get_args(Role) for turn in turns):
         raise ValueError("messages need a role of system, user, assistant or tool")
+    if not all(isinstance(turn.content, str) for turn in turns):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ValueError("a message's content must be a text")
     return turns

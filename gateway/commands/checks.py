@@ -62,7 +62,8 @@ async def examine(config_file: Path | None, host: str, port: int, wait_s: float)
 
 def _python() -> Check:
     wanted = metadata(_PACKAGE)["Requires-Python"]
-    low, high = (tuple(map(int, bound.split("."))) for bound in re.findall(r"\d+\.\d+", wanted))
+    # `>=LOW,<HIGH`, in whichever order the build wrote them.
+    low, high = sorted(tuple(map(int, v.split("."))) for v in re.findall(r"\d+\.\d+", wanted))
     here = platform.python_version_tuple()
     fits = low <= (int(here[0]), int(here[1])) < high
     detail = platform.python_version() + ("" if fits else f", Pointsman needs {wanted}")

@@ -64,7 +64,7 @@ def with_errors(detail: str, problem: Mapping[str, Any]) -> str:
 
 def print_json(value: Any) -> None:
     """The one document of `--json`, in ASCII so that no terminal or pipe can spoil it."""
-    print(json.dumps(value, indent=2))
+    print(json.dumps(value, indent=2), flush=True)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str) -> None:
@@ -82,7 +82,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty:
 
 def print_line(text: str) -> None:
     """A line for people."""
-    print(plain(text))
+    print(plain(text), flush=True)
 
 
 def complain(text: str) -> None:

@@ -1,6 +1,10 @@
 """`serve`: the gateway as a process of its own."""
 
+import signal
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -44,7 +48,7 @@ def serve(
     POINTSMAN_ADMIN_KEYS (each a list with commas), and on 0.0.0.0 or ::
     also the host names that clients use.
     """
-    with reporting(as_json):
+    with reporting(as_json), _ending_on_signals():
         settings = load_config(config) if config else Config()
 
         def announce(url: str) -> None:
@@ -57,3 +61,21 @@ def serve(
         from gateway.commands.serving import serve_gateway
 
         serve_gateway(settings, host, port, allow_host or (), announce)
+
+
+@contextmanager
+def _ending_on_signals() -> Generator[None]:
+    """Within: SIGTERM and SIGINT end the process with 0, until the event loop takes them over.
+
+    An engine may take many seconds to import, and a supervisor need not wait for it.
+    """
+
+    def leave(_: int, __: FrameType | None) -> None:
+        raise SystemExit(0)
+
+    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, action in before.items():
+            signal.signal(number, action)

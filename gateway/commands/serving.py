@@ -1,7 +1,7 @@
 """Runs a gateway under uvicorn until it is told to stop.
 
-SIGTERM and SIGINT end it with exit code 0, also while it still starts: no new connections, a few
-seconds for the open ones, then the gateway's own shutdown.
+SIGTERM and SIGINT end it as a success, also while the gateway still starts: no new connections, a
+few seconds for the open ones, then the gateway's own shutdown.
 """
 
 import asyncio

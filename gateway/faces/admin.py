@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 
 from gateway.adapters.active import Active
 from gateway.config import ServerConfig
 from gateway.errors import Conflict, Forbidden
 from gateway.faces.parts import Parts, admin
+from gateway.faces.response import Json
 from gateway.manifest import Adapter
 from gateway.toolsets.upstream import Upstream
 
@@ -33,13 +33,13 @@ class ActivateBody(BaseModel):
 
 
 @router.get("/servers")
-async def servers(gateway: AdminParts) -> JSONResponse:
+async def servers(gateway: AdminParts) -> Json:
     """Every server with its state; secrets are redacted."""
-    return JSONResponse({"servers": [_server(gateway, u) for u in gateway.watch.upstreams]})
+    return Json({"servers": [_server(gateway, u) for u in gateway.watch.upstreams]})
 
 
 @router.post("/servers", status_code=201)
-async def register(body: ServerConfig, gateway: AdminParts) -> JSONResponse:
+async def register(body: ServerConfig, gateway: AdminParts) -> Json:
     """Connect to a server and keep it across restarts."""
     if body.command is not None and not gateway.config.allow_stdio_registration:
         raise Forbidden(
@@ -47,57 +47,55 @@ async def register(body: ServerConfig, gateway: AdminParts) -> JSONResponse:
         )
     upstream = await gateway.watch.register(body)
     await gateway.records.keep_server(body.name, body.stored())
-    return JSONResponse(_server(gateway, upstream), 201)
+    return Json(_server(gateway, upstream), 201)
 
 
 @router.delete("/servers/{name}")
-async def remove(name: str, gateway: AdminParts) -> JSONResponse:
+async def remove(name: str, gateway: AdminParts) -> Json:
     """Disconnect a server and forget it."""
     await gateway.watch.remove(name)
     await gateway.records.drop_server(name)
-    return JSONResponse({"removed": name})
+    return Json({"removed": name})
 
 
 @router.post("/servers/{name}/refresh")
-async def refresh(name: str, gateway: AdminParts) -> JSONResponse:
+async def refresh(name: str, gateway: AdminParts) -> Json:
     """List a server's tools again, now."""
     await gateway.watch.refresh(name)
-    return JSONResponse(_server(gateway, gateway.watch.upstream(name)))
+    return Json(_server(gateway, gateway.watch.upstream(name)))
 
 
 @router.get("/adapters")
-async def adapters(gateway: AdminParts) -> JSONResponse:
+async def adapters(gateway: AdminParts) -> Json:
     """Every stored version, and which are in service."""
     stored = [_adapter(gateway, adapter) for adapter in gateway.store.adapters.values()]
-    return JSONResponse({"adapters": stored})
+    return Json({"adapters": stored})
 
 
 @router.post("/adapters", status_code=201)
-async def add_adapter(body: AdapterBody, gateway: AdminParts) -> JSONResponse:
+async def add_adapter(body: AdapterBody, gateway: AdminParts) -> Json:
     """Check an adapter folder and copy it into the store."""
     adapter = await gateway.store.add(Path(body.folder))
-    return JSONResponse(_adapter(gateway, adapter), 201)
+    return Json(_adapter(gateway, adapter), 201)
 
 
 @router.post("/adapters/{name}/activate")
-async def activate(
-    name: str, gateway: AdminParts, body: ActivateBody | None = None
-) -> JSONResponse:
+async def activate(name: str, gateway: AdminParts, body: ActivateBody | None = None) -> Json:
     """Bring a stored version (or the newest of a name) into service."""
     adapter = gateway.store.find(name)
     await gateway.swap.activate(adapter, body.toolset if body else None)
-    return JSONResponse(_adapter(gateway, adapter))
+    return Json(_adapter(gateway, adapter))
 
 
 @router.post("/adapters/{name}/rollback")
-async def rollback(name: str, gateway: AdminParts) -> JSONResponse:
+async def rollback(name: str, gateway: AdminParts) -> Json:
     """Bring the version before back into service."""
     active = await gateway.swap.rollback(name)
-    return JSONResponse(_adapter(gateway, active.adapter))
+    return Json(_adapter(gateway, active.adapter))
 
 
 @router.delete("/adapters/{name}")
-async def remove_adapter(name: str, gateway: AdminParts) -> JSONResponse:
+async def remove_adapter(name: str, gateway: AdminParts) -> Json:
     """Delete a stored version that is not in service and not kept for a rollback."""
     adapter = gateway.store.find(name)
     active = gateway.active.get(adapter.name)
@@ -108,13 +106,13 @@ async def remove_adapter(name: str, gateway: AdminParts) -> JSONResponse:
     if gateway.swap.previous(adapter.name) == adapter.version:
         raise Conflict(f"adapter {adapter.version} is kept for a rollback")
     await gateway.store.remove(adapter.version)
-    return JSONResponse({"removed": adapter.version})
+    return Json({"removed": adapter.version})
 
 
 @router.get("/drift")
-async def drift(gateway: AdminParts) -> JSONResponse:
+async def drift(gateway: AdminParts) -> Json:
     """Drift of every adapter in service."""
-    return JSONResponse({"adapters": [drift_as_dict(active) for active in gateway.active.all]})
+    return Json({"adapters": [drift_as_dict(active) for active in gateway.active.all]})
 
 
 @router.get("/calls")
@@ -122,9 +120,9 @@ async def calls(
     gateway: AdminParts,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     outcome: str | None = None,
-) -> JSONResponse:
+) -> Json:
     """The call record, newest first."""
-    return JSONResponse({"calls": await gateway.records.calls(limit, outcome)})
+    return Json({"calls": await gateway.records.calls(limit, outcome)})
 
 
 def drift_as_dict(active: Active) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.faces.problem import problem
 
-LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "testserver")
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
 class Guard:
@@ -68,14 +68,18 @@ class Guard:
         if "*" not in self._hosts and host not in self._hosts:
             return 403, "forbidden", f"host {host!r} is not served here"
         origin = headers.get("origin")
-        if origin is not None and origin not in self._origins:
-            name = _hostname(urlsplit(origin).netloc)
-            if name not in self._hosts:
-                return 403, "forbidden", f"origin {origin!r} is not allowed"
+        if origin is not None and not self._is_allowed(origin):
+            return 403, "forbidden", f"origin {origin!r} is not allowed"
         length = headers.get("content-length", "")
         if length.isdigit() and int(length) > self._body_bytes:
             return 413, "too_large", f"a body holds at most {self._body_bytes} bytes"
         return None
+
+    def _is_allowed(self, origin: str) -> bool:
+        try:
+            return origin in self._origins or _hostname(urlsplit(origin).netloc) in self._hosts
+        except ValueError:
+            return False  # no URL
 
     async def _read(self, receive: Receive) -> bytes | None:
         parts: list[bytes] = []

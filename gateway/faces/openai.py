@@ -10,12 +10,12 @@ import time
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends
-from fastapi.responses import JSONResponse
 from mcp.types import Tool
 from pydantic import BaseModel, Field
 
 from gateway.errors import BadRequest
 from gateway.faces.parts import Parts, agent
+from gateway.faces.response import Json
 from gateway.pipeline import Reply, RouteRequest
 from gateway.prompt import render_calls
 from gateway.types import Call, Message
@@ -101,14 +101,14 @@ class ChatBody(BaseModel):
 
 
 @router.post("/v1/chat/completions")
-async def chat(body: ChatBody, gateway: AgentParts) -> JSONResponse:
+async def chat(body: ChatBody, gateway: AgentParts) -> Json:
     """Route a conversation; the answer is a message with tool calls, or with the reason."""
     body.refuse_unsupported()
     last = body.messages[-1]
     if last.role == "tool" or body.tool_choice == "none":
         # Without a fallback LLM nobody words an answer: the tool's result is the answer.
         text = last.text if last.role == "tool" else "tool_choice is none and this model only calls"
-        return JSONResponse(_completion(body.model, {"role": "assistant", "content": text}, "stop"))
+        return Json(_completion(body.model, {"role": "assistant", "content": text}, "stop"))
     reply = await gateway.pipeline.handle(
         RouteRequest(
             messages=tuple(_message(message) for message in body.messages),
@@ -120,17 +120,17 @@ async def chat(body: ChatBody, gateway: AgentParts) -> JSONResponse:
     headers = {"X-Pointsman-Outcome": reply.decision.outcome}
     if reply.drift_header:
         headers["X-Pointsman-Drift"] = reply.drift_header
-    return JSONResponse(_answer(reply), headers=headers)
+    return Json(_answer(reply), headers=headers)
 
 
 @router.get("/v1/models")
-async def models(gateway: AgentParts) -> JSONResponse:
+async def models(gateway: AgentParts) -> Json:
     """The adapters in service and their toolsets; any of the ids is a `model`."""
     ids = {"auto": None}
     for active in gateway.active.all:
         ids |= dict.fromkeys((active.adapter.name, active.toolset, active.adapter.version))
     data = [{"id": name, "object": "model", "created": 0, "owned_by": "pointsman"} for name in ids]
-    return JSONResponse({"object": "list", "data": data})
+    return Json({"object": "list", "data": data})
 
 
 def _message(message: ChatMessage) -> Message:
@@ -146,6 +146,7 @@ def _message(message: ChatMessage) -> Message:
 def _arguments(text: str) -> dict[str, Any]:
     try:
         value = json.loads(text or "{}")
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError) as exc:
         raise BadRequest(f"a tool call's arguments are not JSON: {exc}") from exc
     if not isinstance(value, dict):

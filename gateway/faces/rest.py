@@ -3,10 +3,10 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Response
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gateway.faces.parts import Parts, agent, parts
+from gateway.faces.response import Json
 from gateway.pipeline import RouteRequest
 from gateway.types import Call, Message
 
@@ -56,26 +56,26 @@ class CallBody(BaseModel):
 
 
 @router.post("/v1/route")
-async def route(body: RouteBody, gateway: AgentParts) -> JSONResponse:
+async def route(body: RouteBody, gateway: AgentParts) -> Json:
     """Route a request; with `dispatch`, also make the calls."""
     reply = await gateway.pipeline.handle(
         RouteRequest(body.conversation, "rest", body.model, body.dispatch, body.threshold)
     )
     headers = {"X-Pointsman-Drift": reply.drift_header} if reply.drift_header else None
-    return JSONResponse(reply.to_json(), headers=headers)
+    return Json(reply.to_json(), headers=headers)
 
 
 @router.post("/v1/tools/call")
-async def call(body: CallBody, gateway: AgentParts) -> JSONResponse:
+async def call(body: CallBody, gateway: AgentParts) -> Json:
     """Validate one call and make it, without a model. A failed tool is a result with isError."""
     result = await gateway.pipeline.call(Call(body.tool, body.arguments), "rest")
-    return JSONResponse(result.model_dump(by_alias=True, mode="json", exclude_none=True))
+    return Json(result.model_dump(by_alias=True, mode="json", exclude_none=True))
 
 
 @router.get("/v1/tools")
-async def tools(gateway: AgentParts) -> JSONResponse:
+async def tools(gateway: AgentParts) -> Json:
     """The live tools with their servers and fingerprints, and the toolsets."""
-    return JSONResponse(gateway.watch.catalog.to_json())
+    return Json(gateway.watch.catalog.to_json())
 
 
 @router.get("/healthz")
@@ -85,7 +85,7 @@ async def healthz() -> dict[str, str]:
 
 
 @router.get("/readyz")
-async def readyz(gateway: AnyParts) -> JSONResponse:
+async def readyz(gateway: AnyParts) -> Json:
     """200 when a request can be routed, else 503 with what is missing."""
     missing = [
         f"server {upstream.name}: {upstream.error or upstream.state}"
@@ -96,9 +96,7 @@ async def readyz(gateway: AnyParts) -> JSONResponse:
     if not gateway.active.all:
         missing.append("no adapter is in service")
     body = {"status": "ready" if ready else "not ready", "missing": missing}
-    return JSONResponse(
-        body, 200 if ready else 503, headers=None if ready else {"Retry-After": "2"}
-    )
+    return Json(body, 200 if ready else 503, headers=None if ready else {"Retry-After": "2"})
 
 
 @router.get("/metrics")

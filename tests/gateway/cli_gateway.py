@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import socket
 import sys
@@ -53,8 +54,20 @@ class Ran:
 def pointsman(*arguments: object, **environ: str) -> Ran:
     """Run the command in this process."""
     clean = {name: None for name in os.environ if name.startswith("POINTSMAN_")}
-    result = CliRunner().invoke(build(), [str(a) for a in arguments], env={**clean, **environ})
+    with _logging_as_it_is():
+        result = CliRunner().invoke(build(), [str(a) for a in arguments], env={**clean, **environ})
     return Ran(result.exit_code, result.stdout, result.stderr)
+
+
+@contextlib.contextmanager
+def _logging_as_it_is() -> Iterator[None]:
+    """A command sets logging up for its process, which here outlives it."""
+    handlers, level = logging.root.handlers[:], logging.root.level
+    try:
+        yield
+    finally:
+        logging.root.handlers[:] = handlers
+        logging.root.setLevel(level)
 
 
 def support(revision: int = 1, name: str = "support", **more: Any) -> ServerConfig:

@@ -37,6 +37,12 @@ class Served:
     async def call(self, tool: str, arguments: Any) -> httpx.Response:
         return await self.client.post("/v1/tools/call", json={"tool": tool, "arguments": arguments})
 
+    async def post(self, path: str, body: Any) -> httpx.Response:
+        """A body as JSON of Python's own kind (NaN, half a surrogate pair), or as raw bytes."""
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        headers = {"content-type": "application/json"}
+        return await self.client.post(path, content=content, headers=headers)
+
 
 def on_wire(tools: Sequence[Tool]) -> list[dict[str, Any]]:
     """Tools as a server sends them."""
@@ -83,7 +89,9 @@ async def served(
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with (
         running(parts),
-        httpx.AsyncClient(**{"base_url": "http://localhost", **client, "transport": transport}) as c,
+        httpx.AsyncClient(
+            **{"base_url": "http://localhost", **client, "transport": transport}
+        ) as c,
     ):
         for upstream in parts.watch.upstreams if listed else ():
             await upstream.first_listing(PATIENCE_S)

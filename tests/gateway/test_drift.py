@@ -215,7 +215,10 @@ def test_one_new_tool_is_the_successor_of_one_tool_only() -> None:
     twin = {**BASE, "name": "pay_again"}
     trained = Toolset("money", (Tool.model_validate(BASE), Tool.model_validate(twin)))
     found = compare(trained, {"settle": Tool.model_validate({**BASE, "name": "settle"})})
-    assert [(t.tool, t.grade) for t in found.tools] == [("pay", "renamed"), ("pay_again", "removed")]
+    assert [(t.tool, t.grade) for t in found.tools] == [
+        ("pay", "renamed"),
+        ("pay_again", "removed"),
+    ]
 
 
 def test_the_grades_are_ordered_from_mildest_to_worst() -> None:

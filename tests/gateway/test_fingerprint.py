@@ -16,7 +16,8 @@ SCHEMA: dict[str, Any] = {
 
 
 def tool(**changes: Any) -> Tool:
-    return Tool(**{"name": "t", "description": "d", "input_schema": SCHEMA, **changes})
+    value: dict[str, Any] = {"name": "t", "description": "d", "input_schema": SCHEMA}
+    return Tool(**(value | changes))
 
 
 def test_canonical_form_is_that_of_the_rfc():

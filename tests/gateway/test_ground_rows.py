@@ -50,9 +50,18 @@ def test_identifiers_are_found_wherever_the_schema_puts_them(
     assert found_in(schema, arguments, "ORD-1234") == []
 
 
+def test_an_identifier_is_found_as_deep_as_arguments_may_go():
+    arguments: dict[str, Any] = {"b": "ORD-1234"}
+    for _ in range(62):
+        arguments = {"a": arguments}
+    schema = {"properties": {"a": {"$ref": "#"}, "b": ORDER}}
+    assert found_in(schema, arguments) == ["/a" * 62 + "/b"]
+
+
 @pytest.mark.parametrize(
     "schema",
     [
+        {"properties": {"a": {"$ref": "#"}}, "$ref": "#"},
         {"properties": {"a": {"$ref": "#/$defs/none"}}},
         {"properties": {"a": {"$ref": "https://example.com/x"}}},
         {"properties": {"a": {"$ref": "#/$defs/l"}}, "$defs": {"l": {"$ref": "#/$defs/l"}}},
@@ -79,15 +88,15 @@ def test_any_pattern_is_read_without_raising(pattern: str):
     assert found_in(schema, {"a": "ORD-1234"}, "ORD-1234") == []
 
 
+WORDS = ["one", "double", "²", "oh", "1", "-", ".", "at", "dot", "hundred", "and", "de"]
 KINDS = [ORDER, {"format": "email"}, {"format": "date"}, {"pattern": "^[A-Z]{2}$"}, {}]
 
 
 @given(
     st.sampled_from(KINDS),
     st.text() | st.integers() | st.floats() | st.sampled_from(["DE", "2027-06-14", "a@b.de"]),
-    st.text() | st.lists(st.sampled_from("one double ² oh 1 - . at dot hundred and de".split()))
-    .map(" ".join),
-)  # fmt: skip
+    st.text() | st.lists(st.sampled_from(WORDS)).map(" ".join),
+)
 def test_no_value_and_no_text_raises(schema: dict[str, Any], value: Any, text: str):
     found_in({"properties": {"a": schema}}, {"a": value}, text)
 

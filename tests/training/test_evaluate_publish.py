@@ -130,7 +130,7 @@ def test_a_published_folder_is_one_that_the_gateway_reads(tmp_path: Path) -> Non
     adapter = read_adapter(tmp_path / "out")
     assert adapter.digest == published.digest
     assert adapter.manifest.calibration.threshold == 0.7
-    assert adapter.manifest.prompt.max_prompt_tokens == 512
+    assert adapter.manifest.prompt.form == "name"
     assert adapter.toolset.fingerprint == support_toolset().fingerprint
     assert len((tmp_path / "out" / "eval.jsonl").read_text().splitlines()) == len(ROWS)
     config = json.loads((tmp_path / "out" / "adapter_config.json").read_text())

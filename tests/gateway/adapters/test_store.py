@@ -107,7 +107,7 @@ def other_prompt(folder: Path) -> None:
     (folder / "manifest.json").write_text(json.dumps(value))
 
 
-def config(**members: object):  # noqa: ANN201
+def config(**members: object):
     def write(folder: Path) -> None:
         (folder / "adapter_config.json").write_text(json.dumps({"r": 16, **members}))
 
@@ -171,7 +171,7 @@ async def test_an_adapter_of_another_base_model_is_refused(
             if fits:
                 assert (await take(source)).name == "support"
             else:
-                with pytest.raises(AdapterRefused, match="belongs to base model tests .00000000.*f"):
+                with pytest.raises(AdapterRefused, match="belongs to base model tests"):
                     await take(source)
 
 
