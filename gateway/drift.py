@@ -103,10 +103,7 @@ NO_DRIFT = Drift()
 
 def worst(grades: Iterable[DriftGrade]) -> DriftGrade:
     """The worst of several grades, `none` of none."""
-    found: DriftGrade = "none"
-    for item in grades:
-        found = max(found, item, key=GRADES.index)
-    return found
+    return GRADES[max(map(GRADES.index, grades), default=0)]
 
 
 def compare(trained: Toolset, live: Mapping[str, Tool]) -> Drift:

@@ -6,7 +6,6 @@ Faces stand above and translate protocols; engine, catalog and records stand bel
 
 import time
 import uuid
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,19 +13,17 @@ from typing import Any
 from mcp.types import CallToolResult, Tool
 
 from gateway.adapters.active import Active, ActiveAdapters
+from gateway.agent_tools import AgentTools, AgentToolsets
 from gateway.decide import CallCheck, Decision, checks_as_dict, decide
 from gateway.dispatch import Dispatcher
-from gateway.drift import MASKED, Drift, compare
+from gateway.drift import MASKED, DriftGrade
 from gateway.errors import BadRequest, EngineDown, PointsmanError, UpstreamDown
 from gateway.ground import ungrounded
 from gateway.observe import Metrics
 from gateway.records import Records
 from gateway.router import Router
 from gateway.toolsets.watch import Watch
-from gateway.types import Call, Message, Route, Toolset
-from gateway.validate import ArgumentError, SchemaError, ToolValidator
-
-_KEPT_AGENT_TOOLSETS = 256
+from gateway.types import Call, Message, Route
 
 
 @dataclass(frozen=True)
@@ -117,7 +114,7 @@ class Pipeline:
         self._dispatcher = dispatcher
         self._records = records
         self._metrics = metrics
-        self._agent_toolsets: OrderedDict[tuple[str, str], AgentTools] = OrderedDict()
+        self._agent_toolsets = AgentToolsets(metrics)
 
     async def handle(self, request: RouteRequest) -> Reply:
         """Route one request, and dispatch its calls if it asks for that.
@@ -130,8 +127,8 @@ class Pipeline:
         """
         clock = _Clock()
         _check_text(request.messages)
-        active = self._resolve(request.model)
-        agent = self._agent_tools(request.tools, active)
+        active = self._resolve(request)
+        agent = self._agent_toolsets.compiled(request.tools, active)
         route = await self._router.route(request.messages, active.adapter)
         routed = clock.lap("route", clock.started)
         checks = [self._check(call, request, active, agent) for call in route.calls]
@@ -190,8 +187,10 @@ class Pipeline:
         assert result is not None
         return result
 
-    def _resolve(self, model: str | None) -> Active:
-        active = self._active.resolve(model)
+    def _resolve(self, request: RouteRequest) -> Active:
+        active = self._active.resolve(request.model)
+        if request.tools is not None:
+            return active  # the agent's own tools count, whatever is live here
         if active.live is None:
             raise UpstreamDown(f"the servers of toolset {active.toolset} have not listed yet")
         if self._active.policy == "block" and active.drift.worst in MASKED:
@@ -202,7 +201,7 @@ class Pipeline:
         return active
 
     def _check(
-        self, call: Call, request: RouteRequest, active: Active, agent: "AgentTools | None"
+        self, call: Call, request: RouteRequest, active: Active, agent: AgentTools | None
     ) -> CallCheck:
         trained = active.adapter.toolset.by_name.get(call.tool)
         entry = self._watch.catalog.entries.get(call.tool)
@@ -218,7 +217,7 @@ class Pipeline:
             # A tool the adapter never saw is never called by it, whoever offers it.
             schema=errors if trained else None,
             grounding=ungrounded(call, known, request.messages) if known else (),
-            drift=active.drift.grade_of(call.tool),
+            drift=active.drift.grade_of(call.tool) if agent is None else "none",
             allowed=agent is None or call.tool in agent.by_name,
         )
 
@@ -227,24 +226,8 @@ class Pipeline:
             return request.threshold
         return active.adapter.manifest.calibration.threshold
 
-    def _masked(self) -> frozenset[Any]:
+    def _masked(self) -> frozenset[DriftGrade]:
         return frozenset() if self._active.policy == "warn" else MASKED
-
-    def _agent_tools(self, tools: tuple[Tool, ...] | None, active: Active) -> "AgentTools | None":
-        """The agent's own tools, compiled and compared once per (adapter, content)."""
-        if tools is None:
-            return None
-        toolset = Toolset("agent", tools)
-        key = (active.adapter.version, toolset.fingerprint)
-        if key not in self._agent_toolsets:
-            self._agent_toolsets[key] = AgentTools(toolset, active.adapter.toolset)
-            if len(self._agent_toolsets) > _KEPT_AGENT_TOOLSETS:
-                self._agent_toolsets.popitem(last=False)
-        self._agent_toolsets.move_to_end(key)
-        agent = self._agent_toolsets[key]
-        if agent.drift.worst != "none":
-            self._metrics.agent_drift.labels(active.adapter.version, agent.drift.worst).inc()
-        return agent
 
     def _keep(
         self,
@@ -269,41 +252,6 @@ class Pipeline:
                 "failure": str(failure) if failure else None,
             }
         )
-
-
-class AgentTools:
-    """Tools that an agent sent with its request: compiled, and compared with the trained ones.
-
-    Only those the adapter was trained on can be called; one whose schema cannot be compiled
-    cannot be validated and so is never called.
-    """
-
-    def __init__(self, toolset: Toolset, trained: Toolset) -> None:
-        self.by_name = toolset.by_name
-        self.drift: Drift = compare(_unhinted(trained), _unhinted(toolset).by_name)
-        self._validators: dict[str, ToolValidator | SchemaError] = {}
-        for tool in toolset.tools:
-            try:
-                self._validators[tool.name] = ToolValidator(tool)
-            except SchemaError as exc:
-                self._validators[tool.name] = exc
-
-    def errors(self, call: Call) -> Sequence[ArgumentError] | None:
-        """Violations of the agent's own schema; None for a tool it did not send."""
-        validator = self._validators.get(call.tool)
-        if isinstance(validator, SchemaError):
-            return [ArgumentError("", str(validator))]
-        return validator.errors(call.arguments) if validator else None
-
-    def header(self, active: Active) -> str | None:
-        """`X-Pointsman-Drift` for the agent's own tools."""
-        return Active(active.adapter, active.toolset, drift=self.drift).drift_header
-
-
-def _unhinted(toolset: Toolset) -> Toolset:
-    """Without titles and annotations: no chat API carries them, so their absence is no drift."""
-    bare = {"title": None, "annotations": None}
-    return Toolset(toolset.name, tuple(tool.model_copy(update=bare) for tool in toolset.tools))
 
 
 def _check_text(messages: Sequence[Message]) -> None:

@@ -93,13 +93,6 @@ class ActiveAdapters:
             self._forget_grade(before)
         return active
 
-    def drop(self, name: str) -> None:
-        """Take an adapter out of service."""
-        before = self._table.get(name)
-        self._table = {key: value for key, value in self._table.items() if key != name}
-        if before is not None:
-            self._forget_grade(before)
-
     def on_catalog(self, catalog: Catalog) -> None:
         """Grade every adapter in service against a new catalog."""
         self._catalog = catalog

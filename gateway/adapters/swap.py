@@ -101,16 +101,6 @@ class Swap:
             self._previous[name] = (current.adapter, current.toolset)
             return await self._put(*found)
 
-    async def retire(self, name: str) -> None:
-        """Take an adapter out of service and unload its versions. Raises UnknownAdapter."""
-        async with self._one_at_a_time:
-            current = self._active.get(name)
-            if current is None:
-                raise UnknownAdapter(f"no adapter {name!r} is in service")
-            self._active.drop(name)
-            await self._engine.unload(current.adapter.version)
-            await self._forget_previous(name, keep="")
-
     async def _put(self, adapter: Adapter, toolset: str) -> Active:
         active = self._active.put(adapter, toolset)
         await self._records.keep_active(

@@ -87,6 +87,9 @@ class ChatBody(BaseModel):
     stream: bool | None = False
     n: int | None = 1
     response_format: dict[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
+    logprobs: bool | None = None
+    functions: list[Any] | None = None
 
     def refuse_unsupported(self) -> None:
         """Raises BadRequest naming the first setting that cannot be honoured."""
@@ -98,6 +101,10 @@ class ChatBody(BaseModel):
             raise BadRequest("response_format is not supported: the router writes tool calls")
         if self.tool_choice not in (None, "auto", "none"):
             raise BadRequest("tool_choice must be auto or none")
+        if self.parallel_tool_calls is False:
+            raise BadRequest("parallel_tool_calls cannot be switched off yet")
+        if self.logprobs or self.functions:
+            raise BadRequest("logprobs and functions are not supported")
 
 
 @router.post("/v1/chat/completions")

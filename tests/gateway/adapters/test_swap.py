@@ -8,6 +8,7 @@ import pytest
 from gateway.engines.scripted import ScriptedEngine
 from gateway.errors import Conflict, UnknownAdapter
 from tests.gateway.adapters.yard import NO_TOOL, PROBE, yard
+from tests.gateway.serving import ASK
 
 
 class Gated(ScriptedEngine):
@@ -110,16 +111,6 @@ async def test_two_activations_at_once_run_one_after_the_other(tmp_path: Path) -
         assert engine.most_at_once == 1
         assert y.version == second.version
         assert y.swap.previous("support") == first.version
-
-
-async def test_what_is_retired_is_out_of_service_and_unloaded(tmp_path: Path) -> None:
-    async with yard(tmp_path) as y:
-        for rank in (16, 32):
-            await y.swap.activate(await y.add(rank))
-        await y.swap.retire("support")
-        assert (y.version, y.loaded, y.swap.previous("support")) == (None, set(), None)
-        with pytest.raises(UnknownAdapter):
-            await y.swap.retire("support")
 
 
 async def test_what_an_earlier_run_served_comes_back_with_its_rollback(tmp_path: Path) -> None:
