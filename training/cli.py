@@ -45,7 +45,7 @@ def train(
     validation: Annotated[Path, typer.Option(help="Folder or file of validation rows.")],
     out: Annotated[Path, typer.Option(help="Folder of the run; resumed if it exists.")],
     base_model: Annotated[Path, typer.Option()] = DEFAULT_BASE_MODEL,
-    epochs: float = 2.25,
+    epochs: float = 2.0,
     learning_rate: float = 4e-4,
     rank: int = 16,
     seed: int = 7,

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import torch
 from datasets import Dataset
-from peft import LoraConfig
+from peft import LoraConfig, PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
@@ -24,6 +24,7 @@ from gateway.prompt import PromptForm
 from gateway.types import Toolset
 from training.allocator import keep_freed_memory
 from training.examples import Example, examples
+from training.order import arranged
 from training.rows import read_rows, rows_digest
 
 SERVABLE_RANKS = (8, 16, 32, 64)
@@ -38,7 +39,7 @@ class Settings:
     alpha: int = 32
     dropout: float = 0.0
     learning_rate: float = 4e-4
-    epochs: float = 3.0
+    epochs: float = 2.0
     batch_size: int = 16
     warmup: float = 0.05
     max_length: int = 512
@@ -56,8 +57,11 @@ def train(
     base_model: Path,
     out: Path,
     settings: Settings,
+    init_from: Path | None = None,
 ) -> Path:
     """Train and save an adapter into `out`; resumes from a checkpoint of the same run.
+
+    `init_from` is an adapter folder to go on from instead of a fresh LoRA of `settings.rank`.
 
     Raises:
         RowError: a row is broken.
@@ -73,14 +77,16 @@ def train(
         name: examples(split, toolset, settings.form, tokenizer, settings.max_length)
         for name, split in rows.items()
     }
+    lengths = [len(example.input_ids) for example in made["train"]]
+    order = arranged(lengths, settings.batch_size, settings.epochs, settings.seed)
     checkpoints = out / "checkpoints"
     trainer = SFTTrainer(
-        model=_base_model(base_model),
+        model=_model(base_model, init_from),
         args=_arguments(settings, checkpoints),
-        train_dataset=_dataset(made["train"]),
+        train_dataset=_dataset([made["train"][i] for i in order]),
         eval_dataset=_dataset(made["validation"]),
         processing_class=tokenizer,
-        peft_config=_lora(settings),
+        peft_config=None if init_from else _lora(settings),
     )
     started = time.monotonic()
     trainer.train(resume_from_checkpoint=any(checkpoints.glob("checkpoint-*")) or None)
@@ -88,7 +94,7 @@ def train(
     cast(Any, trainer.model).to(torch.bfloat16)
     trainer.save_model(str(out))
     record = {
-        "settings": asdict(settings),
+        "settings": asdict(settings) | {"init_from": init_from.name if init_from else None},
         "rows": {name: len(split) for name, split in rows.items()},
         "data_digest": {name: rows_digest(split) for name, split in rows.items()},
         "tokens": {
@@ -99,6 +105,11 @@ def train(
     }
     (out / "settings.json").write_text(json.dumps(record, indent=1))
     return out
+
+
+def _model(folder: Path, init_from: Path | None) -> Any:
+    base = _base_model(folder)
+    return PeftModel.from_pretrained(base, init_from, is_trainable=True) if init_from else base
 
 
 def _base_model(folder: Path) -> Any:
@@ -127,7 +138,7 @@ def _lora(settings: Settings) -> LoraConfig:
 def _arguments(settings: Settings, checkpoints: Path) -> SFTConfig:
     return SFTConfig(
         output_dir=str(checkpoints),
-        num_train_epochs=settings.epochs,
+        num_train_epochs=1,  # the passes are in the arranged order already
         per_device_train_batch_size=settings.batch_size,
         per_device_eval_batch_size=settings.batch_size,
         learning_rate=settings.learning_rate,
@@ -136,7 +147,7 @@ def _arguments(settings: Settings, checkpoints: Path) -> SFTConfig:
         weight_decay=0.0,
         max_length=settings.max_length,
         completion_only_loss=True,
-        train_sampling_strategy="group_by_length",
+        train_sampling_strategy="sequential",
         gradient_checkpointing=False,
         bf16=torch.cuda.is_available(),
         use_cpu=not torch.cuda.is_available(),
@@ -158,6 +169,7 @@ def main() -> None:
     )
     for name in ("toolset", "train", "validation", "base-model", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--init-from", type=Path)
     defaults = Settings()
     for name, value in asdict(defaults).items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
@@ -166,7 +178,7 @@ def main() -> None:
     toolset = Toolset.from_json(json.loads(options["toolset"].read_text()))
     train(
         toolset, options["train"], options["validation"], options["base_model"], options["out"],
-        settings,
+        settings, options["init_from"],
     )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from training.sft import Settings, train
 DATA = Path("training/data/support")
 TOOLSET = Path("mcp_servers/support/toolset.json")
 RUN = Path(".runs/support")
-SETTINGS = Settings(epochs=2.25)
+SETTINGS = Settings(epochs=2.0)
 MINIMUM = {"exact": 0.8, "valid_tool_call_rate": 0.98}
 PROBES = (
     Probe(

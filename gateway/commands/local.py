@@ -25,7 +25,7 @@ async def route_here(
     """
     config = load_config(config_file)
     configure_logging(config.log)
-    logging.getLogger().setLevel(logging.WARNING)
+    logging.getLogger("gateway").setLevel(logging.WARNING)
     parts = build_parts(config, make_engine(config.engine, config.limits.engine_queue))
     async with running(parts):
         await _first_listings(parts, model)
