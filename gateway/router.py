@@ -15,6 +15,8 @@ from gateway.prompt import render
 from gateway.types import Message, Route
 
 _BASE_TOKENS = 8_000
+_BASE_ANSWER_TOKENS = 128
+"""No answer of ours is longer; an untuned model would fill whatever it is given with prose."""
 
 
 class Router:
@@ -49,7 +51,7 @@ class Router:
                 adapter=None if base_model else adapter.version,
                 schema=self._schema(adapter) if constrained else None,
                 max_prompt_tokens=_BASE_TOKENS if base_model else spec.max_prompt_tokens,
-                max_answer_tokens=spec.max_answer_tokens,
+                max_answer_tokens=_BASE_ANSWER_TOKENS if base_model else spec.max_answer_tokens,
             )
         )
         return replace(

@@ -17,7 +17,10 @@ from training.rows import read_rows
 
 @dataclass(frozen=True)
 class Recipe:
-    """What publishing needs besides the run. Rates are shares of all rows, 0 to 1."""
+    """What publishing needs besides the run. Rates are shares of all rows, 0 to 1.
+
+    `with_base` also grades the base model without the adapter, which takes the longest.
+    """
 
     name: str
     toolset: Toolset
@@ -28,6 +31,7 @@ class Recipe:
     probes: Sequence[Probe] = ()
     minimum: Mapping[str, float] = field(default_factory=dict[str, float])
     max_wrong_rate: float = 0.03
+    with_base: bool = True
 
 
 async def publish_run(
@@ -62,7 +66,7 @@ async def publish_run(
         calibration = calibrate.fit(proposals(found), len(validation), recipe.max_wrong_rate)
         ready = folder(run / "calibrated", calibration, None)
         await engine.load(ready.version, ready.folder)
-        report = await evaluate(engine, ready, test, progress=progress)
+        report = await evaluate(engine, ready, test, base_model=recipe.with_base, progress=progress)
     finally:
         await engine.close()
     report["calibration"] = {

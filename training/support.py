@@ -22,7 +22,7 @@ DATA = Path("training/data/support")
 TOOLSET = Path("mcp_servers/support/toolset.json")
 RUN = Path(".runs/support")
 SETTINGS = Settings(epochs=2.0)
-MINIMUM = {"exact": 0.8, "valid_tool_call_rate": 0.98}
+MIN_EXACT = 0.8
 PROBES = (
     Probe(
         request="Where is my order ORD-4821?",
@@ -56,6 +56,8 @@ def main() -> None:
     )
     parser.add_argument("--base-model", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("deploy/adapters/support"))
+    parser.add_argument("--no-base", action="store_true", help="leave the base model's column out")
+    parser.add_argument("--min-exact", type=float, default=MIN_EXACT, help="refuse below this")
     options = parser.parse_args()
     toolset = Toolset.from_json(json.loads(TOOLSET.read_text()))
     if not (RUN / "settings.json").is_file():
@@ -68,7 +70,8 @@ def main() -> None:
         base_model=options.base_model,
         base_model_name=smollm2.NAME,
         probes=PROBES,
-        minimum=MINIMUM,
+        minimum={"exact": options.min_exact, "valid_tool_call_rate": 0.98},
+        with_base=not options.no_base,
     )
     report = asyncio.run(publish_run(recipe, RUN, options.out, report_progress))
     exact = report["adapter"]["constrained"]["exact"]
