@@ -98,9 +98,10 @@ async def evaluate(
     rows: Sequence[Row],
     *,
     base_model: bool = True,
+    free: bool = True,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """The report of an adapter on rows.
+    """The report of an adapter on rows; `free` and `base_model` add their columns.
 
     Raises:
         ValueError: there are no rows.
@@ -108,7 +109,6 @@ async def evaluate(
     if not rows:
         raise ValueError("no rows to evaluate")
     threshold = adapter.manifest.calibration.threshold
-    free = await answers(engine, adapter, rows, constrained=False, progress=progress)
     served = await answers(engine, adapter, rows, constrained=True, progress=progress)
     report: dict[str, Any] = {
         "adapter_version": adapter.version,
@@ -116,7 +116,6 @@ async def evaluate(
         "data_digest": rows_digest(rows),
         "voices": sorted({row.voice for row in rows}),
         "adapter": {
-            "free": figures([a.grade() for a in free]),
             "constrained": figures([a.grade() for a in served]),
             "constrained_ungrounded": figures([a.grade(grounding=False) for a in served]),
             "at_threshold": figures([a.grade(threshold) for a in served]),
@@ -131,6 +130,9 @@ async def evaluate(
         "prompt_tokens": statistics.mean(a.route.usage.prompt_tokens for a in served),
         "completion_tokens": statistics.mean(a.route.usage.completion_tokens for a in served),
     }
+    if free:
+        found = await answers(engine, adapter, rows, constrained=False, progress=progress)
+        report["adapter"]["free"] = figures([a.grade() for a in found])
     if base_model:
         base: dict[str, list[Answer]] = {
             name: await answers(
@@ -140,7 +142,7 @@ async def evaluate(
             for name in ("free", "constrained")
         }  # fmt: skip
         report["base_model"] = {
-            name: figures([a.grade() for a in found]) for name, found in base.items()
+            name: figures([a.grade() for a in graded]) for name, graded in base.items()
         }
         report["mcnemar_constrained"] = mcnemar(
             [a.grade() for a in base["constrained"]], [a.grade() for a in served]

@@ -19,7 +19,8 @@ from training.rows import read_rows
 class Recipe:
     """What publishing needs besides the run. Rates are shares of all rows, 0 to 1.
 
-    `with_base` also grades the base model without the adapter, which takes the longest.
+    `served_only` grades what the gateway would serve and leaves free decoding and the base model
+    out, which take the longest.
     """
 
     name: str
@@ -31,7 +32,7 @@ class Recipe:
     probes: Sequence[Probe] = ()
     minimum: Mapping[str, float] = field(default_factory=dict[str, float])
     max_wrong_rate: float = 0.03
-    with_base: bool = True
+    served_only: bool = False
 
 
 async def publish_run(
@@ -66,7 +67,8 @@ async def publish_run(
         calibration = calibrate.fit(proposals(found), len(validation), recipe.max_wrong_rate)
         ready = folder(run / "calibrated", calibration, None)
         await engine.load(ready.version, ready.folder)
-        report = await evaluate(engine, ready, test, base_model=recipe.with_base, progress=progress)
+        full = not recipe.served_only
+        report = await evaluate(engine, ready, test, base_model=full, free=full, progress=progress)
     finally:
         await engine.close()
     report["calibration"] = {

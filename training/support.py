@@ -56,7 +56,7 @@ def main() -> None:
     )
     parser.add_argument("--base-model", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("deploy/adapters/support"))
-    parser.add_argument("--no-base", action="store_true", help="leave the base model's column out")
+    parser.add_argument("--served-only", action="store_true", help="grade what is served alone")
     parser.add_argument("--min-exact", type=float, default=MIN_EXACT, help="refuse below this")
     options = parser.parse_args()
     toolset = Toolset.from_json(json.loads(TOOLSET.read_text()))
@@ -71,7 +71,7 @@ def main() -> None:
         base_model_name=smollm2.NAME,
         probes=PROBES,
         minimum={"exact": options.min_exact, "valid_tool_call_rate": 0.98},
-        with_base=not options.no_base,
+        served_only=options.served_only,
     )
     report = asyncio.run(publish_run(recipe, RUN, options.out, report_progress))
     exact = report["adapter"]["constrained"]["exact"]

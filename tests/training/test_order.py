@@ -9,7 +9,8 @@ import pytest
 from training.order import arranged
 
 BATCH = 16
-LENGTHS = [random.Random(5).randint(30, 220) for _ in range(2_003)]
+_RNG = random.Random(5)
+LENGTHS = [_RNG.randint(30, 220) for _ in range(2_003)]
 
 
 def batches(order: list[int]) -> list[list[int]]:

@@ -69,8 +69,8 @@ async def engine() -> AsyncGenerator[LocalEngine]:
 
 async def test_the_grammar_makes_an_untrained_model_write_valid_calls(engine: LocalEngine) -> None:
     validators = {tool.name: ToolValidator(tool) for tool in TOOLSET.tools}
-    for text in ("Where is order ORD-1234?", "hi", "Liefern Sie nach Łódź? 😀"):
-        completion = await engine.complete(prompt(text, form="lines", answer=400))
+    for text in ("Where's my order ORD-1234?", "Please cancel order 55123, I ordered it twice"):
+        completion = await engine.complete(prompt(text, answer=128))
         route = parse_answer(completion.text)
         assert route.error is None, completion.text
         assert all(not validators[c.tool].errors(c.arguments) for c in route.calls)
@@ -91,7 +91,7 @@ async def test_adapters_are_chosen_per_request_and_leave_the_base_model_alone(
         for version in lora
     }
     again = await engine.complete(prompt(request, constrained=False, answer=12))
-    assert again == base
+    assert again.text == base.text
     assert len({base.text, *answers.values()}) == 3
 
 
