@@ -20,14 +20,13 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
+from gateway.manifest import SERVABLE_RANKS
 from gateway.prompt import PromptForm
 from gateway.types import Toolset
 from training.allocator import keep_freed_memory
 from training.examples import Example, examples
 from training.order import arranged
 from training.rows import read_rows, rows_digest
-
-SERVABLE_RANKS = (8, 16, 32, 64)
 
 
 @dataclass(frozen=True)
