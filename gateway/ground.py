@@ -57,21 +57,34 @@ def ungrounded(call: Call, tool: Tool, messages: Sequence[Message]) -> list[Ungr
     source = plain_digits("\n".join(texts))
     return [
         Ungrounded(identifier.pointer, identifier.value)
-        for identifier in _identifiers(call.arguments, tool.input_schema, tool.input_schema, "", 0)
+        for identifier in identifiers(call, tool)
         if not _grounded(identifier, source)
     ]
 
 
 @dataclass(frozen=True, slots=True)
-class _Identifier:
+class Identifier:
+    """An argument that must come from the conversation: where it stands, and its own schema."""
+
     pointer: str
     value: str | int | float
     schema: Mapping[str, Any]
 
+    @property
+    def head(self) -> str:
+        """The constant head of its pattern, which need not be said (`ORD-`); empty without one."""
+        head = _head(self.schema)
+        return head if isinstance(self.value, str) and self.value.startswith(head) else ""
+
+
+def identifiers(call: Call, tool: Tool) -> Iterator[Identifier]:
+    """The call's arguments that are identifiers, in the order of the arguments."""
+    return _identifiers(call.arguments, tool.input_schema, tool.input_schema, "", 0)
+
 
 def _identifiers(
     value: Any, schema: Mapping[str, Any], root: Mapping[str, Any], pointer: str, depth: int
-) -> Iterator[_Identifier]:
+) -> Iterator[Identifier]:
     if depth > _MAX_DEPTH:
         return
     schema = _resolved(schema, root)
@@ -87,7 +100,7 @@ def _identifiers(
         for index, item in enumerate(cast(list[Any], value)):
             yield from _identifiers(item, inner, root, f"{pointer}/{index}", depth + 1)
     elif _is_identifier(value, schema):
-        yield _Identifier(pointer, value, schema)
+        yield Identifier(pointer, value, schema)
 
 
 def _resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -129,7 +142,7 @@ def _is_path(value: str) -> bool:
     return bool(re.fullmatch(r"[^\s/]+(/[^\s/]+)+/?", value)) and not value.endswith(("/or", "/a"))
 
 
-def _grounded(identifier: _Identifier, source: str) -> bool:
+def _grounded(identifier: Identifier, source: str) -> bool:
     value, schema = identifier.value, identifier.schema
     if not isinstance(value, str):
         return names_amount(source, value)

@@ -4,7 +4,6 @@ import json
 import platform
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,7 +20,7 @@ from gateway.manifest import (
 )
 from gateway.prompt import PromptForm
 from gateway.types import Toolset
-from training.rows import Row
+from training.rows import Row, row_json
 
 _LIBRARIES = ("torch", "transformers", "peft", "trl", "datasets", "llguidance", "mcp")
 
@@ -72,7 +71,7 @@ def write_folder(
     _write(made / "manifest.json", manifest.model_dump(mode="json"))
     _write(made / "toolset.json", toolset.to_json())
     _write(made / "report.json", report or {})
-    lines = [json.dumps(_row(row), ensure_ascii=False) for row in eval_rows]
+    lines = [json.dumps(row_json(row), ensure_ascii=False) for row in eval_rows]
     (made / "eval.jsonl").write_text("".join(line + "\n" for line in lines))
     adapter = read_adapter(made)
     shutil.rmtree(out, ignore_errors=True)
@@ -99,16 +98,6 @@ def refuse_below(report: Mapping[str, Any], minimum: Mapping[str, float]) -> Non
 def _form(value: str) -> PromptForm:
     assert value in ("schemas", "lines", "name")
     return value
-
-
-def _row(row: Row) -> dict[str, Any]:
-    return {
-        "messages": [asdict(turn) for turn in row.messages],
-        "target": dict(row.target),
-        "kind": row.kind,
-        "voice": row.voice,
-        **({"accept": list(row.accept)} if row.accept else {}),
-    }
 
 
 def _tidy_config(file: Path, base_model: str) -> None:

@@ -1,13 +1,15 @@
 """Rows: one request (or conversation) and the answer the router ought to give.
 
 A row is a JSON object a line: `{"request"}` or `{"messages"}`, `"target"`, and optionally
-`"kind"` and `"accept"`. A file is one voice; a folder holds the voices of one split. Every row
-passes the same gate: its target must be a call that the toolset's schemas allow, or no_tool.
+`"kind"`, `"voice"` and `"accept"`. A file is one voice; a folder holds the voices of one split.
+`"toolset"` is the fingerprint (its first 16 digits or more) of the toolset that was on offer when
+the row was made; a row may instead carry its own `"tools"`, as MCP lists them. Every row passes the
+same gate: its target must be a call that the schemas of the tools on offer allow, or no_tool.
 """
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
@@ -19,19 +21,35 @@ from gateway.validate import ToolValidator
 Kind = Literal["call", "chat", "out_of_scope", "underspecified", "malformed", "injection"]
 
 
+FINGERPRINT_DIGITS = 16
+"""As many of a fingerprint's digits as a row must name."""
+_LISTED = 10
+
+
 class RowError(ValueError):
     """A line that is no row; the message names file, line and reason."""
 
 
+class ToolsetMismatch(RowError):
+    """Rows that were made for another toolset, or for none that they name."""
+
+
 @dataclass(frozen=True)
 class Row:
-    """One example. `target` is a call, `{"calls": [...]}` or `{"tool": "no_tool", "reason"}`."""
+    """One example. `target` is a call, `{"calls": [...]}` or `{"tool": "no_tool", "reason"}`.
+
+    `toolset` is the fingerprint of the toolset on offer, in full or its beginning; `offered` are
+    the row's own tools, if it carries them; `place` is its file and line.
+    """
 
     messages: tuple[Message, ...]
     target: Mapping[str, Any]
     kind: str
     voice: str
     accept: tuple[str, ...] = ()
+    toolset: str | None = None
+    offered: Toolset | None = None
+    place: str = field(default="", compare=False)
 
     @property
     def calls(self) -> tuple[Call, ...]:
@@ -50,22 +68,121 @@ class Row:
 def read_rows(path: Path, toolset: Toolset) -> list[Row]:
     """Read a `.jsonl` file, or every `.jsonl` file of a folder in the order of their names.
 
+    Targets are checked against a row's own tools, or else against `toolset`.
+
     Raises:
         RowError: a line is broken, its target breaks the schema, or there are no rows at all.
     """
     files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
-    validators = {tool.name: ToolValidator(tool) for tool in toolset.tools}
+    validators = _validators(toolset)
     rows = [row for file in files for row in _read_file(file, validators)]
     if not rows:
         raise RowError(f"{path}: no rows")
     return rows
 
 
+def require_toolset(rows: Sequence[Row], toolset: Toolset) -> None:
+    """Check that every row was made when exactly `toolset` was on offer (by content, not by name).
+
+    A tool that was not on offer would be learned as one not to call.
+
+    Raises:
+        ToolsetMismatch: a row names another toolset or none; the message lists the rows.
+    """
+    wanted = toolset.fingerprint
+    wrong = [row for row in rows if not (row.toolset and wanted.startswith(row.toolset))]
+    if wrong:
+        listed = "".join(
+            f"\n  {row.place}: {row.toolset or 'names no toolset'}" for row in wrong[:_LISTED]
+        )
+        more = f"\n  and {len(wrong) - _LISTED} more" if len(wrong) > _LISTED else ""
+        raise ToolsetMismatch(
+            f"{len(wrong)} of {len(rows)} rows were not made for toolset {toolset.name} "
+            f"({wanted[:FINGERPRINT_DIGITS]}):{listed}{more}"
+        )
+
+
 def rows_digest(rows: Sequence[Row]) -> str:
     """sha256 over the rows' content in their order: the same data, the same digest."""
     return digest(
-        [[[turn.role, turn.content] for turn in row.messages] + [row.target] for row in rows]
+        [
+            [[turn.role, turn.content] for turn in row.messages]
+            + [row.target]
+            + ([row.offered.fingerprint] if row.offered else [])
+            for row in rows
+        ]
     )
+
+
+def row_json(row: Row) -> dict[str, Any]:
+    """The row as the object that its line holds."""
+    only = row.messages[0] if len(row.messages) == 1 and row.messages[0].role == "user" else None
+    said = (
+        {"request": only.content}
+        if only
+        else {"messages": [{"role": m.role, "content": m.content} for m in row.messages]}
+    )
+    return {
+        **said,
+        "target": dict(row.target),
+        "kind": row.kind,
+        "voice": row.voice,
+        **({"accept": list(row.accept)} if row.accept else {}),
+        **({"tools": row.offered.to_json()["tools"]} if row.offered else {}),
+        **({"toolset": row.toolset[:FINGERPRINT_DIGITS]} if row.toolset else {}),
+    }
+
+
+def parse_row(
+    value: Any, validators: Mapping[str, ToolValidator], voice: str = "", place: str = ""
+) -> Row:
+    """One row from its JSON object, through the gate.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError: it is no row; the message says why.
+    """
+    offered = Toolset.from_json({"name": "tools", "tools": value["tools"]}) if _own(value) else None
+    row = Row(
+        messages=_messages(value),
+        target=value["target"],
+        kind=value.get("kind") or ("chat" if value["target"].get("tool") == "no_tool" else "call"),
+        voice=value.get("voice") or voice,
+        accept=tuple(value.get("accept", ())),
+        toolset=offered.fingerprint if offered else _fingerprint(value),
+        offered=offered,
+        place=place,
+    )
+    if row.kind not in get_args(Kind):
+        raise ValueError(f"unknown kind {row.kind!r}")
+    if len(row.calls) > MAX_CALLS:
+        raise ValueError(f"target makes {len(row.calls)} calls, at most {MAX_CALLS}")
+    known = _validators(offered) if offered else validators
+    for call in row.calls:
+        if call.tool not in known:
+            raise ValueError(f"target tool {call.tool!r} is not in the toolset")
+        errors = known[call.tool].errors(call.arguments)
+        if errors:
+            raise ValueError(f"target breaks the schema: {errors[0]}")
+    return row
+
+
+def _validators(toolset: Toolset) -> dict[str, ToolValidator]:
+    return {tool.name: ToolValidator(tool) for tool in toolset.tools}
+
+
+def _own(value: Mapping[str, Any]) -> bool:
+    if "tools" in value and not value["tools"]:
+        raise ValueError("the row offers no tools")
+    return "tools" in value
+
+
+def _fingerprint(value: Mapping[str, Any]) -> str | None:
+    named = value.get("toolset")
+    if named is None:
+        return None
+    if not isinstance(named, str) or len(named) < FINGERPRINT_DIGITS:
+        raise ValueError(f"toolset must be a fingerprint of {FINGERPRINT_DIGITS} digits or more")
+    return named
 
 
 def _read_file(file: Path, validators: Mapping[str, ToolValidator]) -> Iterator[Row]:
@@ -79,30 +196,9 @@ def _read_file(file: Path, validators: Mapping[str, ToolValidator]) -> Iterator[
     for number, line in enumerate(lines, 1):
         if line.strip():
             try:
-                yield _row(json.loads(line), file.stem, validators)
+                yield parse_row(json.loads(line), validators, file.stem, f"{file}:{number}")
             except (ValueError, KeyError, TypeError, AttributeError) as exc:
                 raise RowError(f"{file}:{number}: {exc}") from exc
-
-
-def _row(value: Mapping[str, Any], voice: str, validators: Mapping[str, ToolValidator]) -> Row:
-    row = Row(
-        messages=_messages(value),
-        target=value["target"],
-        kind=value.get("kind") or ("chat" if value["target"].get("tool") == "no_tool" else "call"),
-        voice=value.get("voice") or voice,
-        accept=tuple(value.get("accept", ())),
-    )
-    if row.kind not in get_args(Kind):
-        raise ValueError(f"unknown kind {row.kind!r}")
-    if len(row.calls) > MAX_CALLS:
-        raise ValueError(f"target makes {len(row.calls)} calls, at most {MAX_CALLS}")
-    for call in row.calls:
-        if call.tool not in validators:
-            raise ValueError(f"target tool {call.tool!r} is not in the toolset")
-        errors = validators[call.tool].errors(call.arguments)
-        if errors:
-            raise ValueError(f"target breaks the schema: {errors[0]}")
-    return row
 
 
 def _messages(value: Mapping[str, Any]) -> tuple[Message, ...]:

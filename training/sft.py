@@ -8,6 +8,7 @@ checkpoint when the same command is given again.
 
 import argparse
 import json
+import random
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,16 +17,18 @@ from typing import Any, cast
 import torch
 from datasets import Dataset
 from peft import LoraConfig, PeftModel
+from peft.helpers import disable_input_dtype_casting
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl.trainer.sft_config import SFTConfig
-from trl.trainer.sft_trainer import SFTTrainer
 
 from gateway.manifest import SERVABLE_RANKS
 from gateway.prompt import PromptForm
 from gateway.types import Toolset
 from training.allocator import keep_freed_memory
+from training.answer_loss import AnswerLossTrainer
 from training.examples import Example, examples
 from training.order import arranged
+from training.refresh import Refresher, in_passes
 from training.rows import read_rows, rows_digest
 
 
@@ -78,17 +81,22 @@ def train(
     }
     lengths = [len(example.input_ids) for example in made["train"]]
     order = arranged(lengths, settings.batch_size, settings.epochs, settings.seed)
+    refresher = Refresher(toolset, random.Random(settings.seed))
+    shown = list(in_passes(rows["train"], order, refresher))
     checkpoints = out / "checkpoints"
-    trainer = SFTTrainer(
+    trainer = AnswerLossTrainer(
         model=_model(base_model, init_from),
         args=_arguments(settings, checkpoints),
-        train_dataset=_dataset([made["train"][i] for i in order]),
+        train_dataset=_dataset(
+            examples(shown, toolset, settings.form, tokenizer, settings.max_length)
+        ),
         eval_dataset=_dataset(made["validation"]),
         processing_class=tokenizer,
         peft_config=None if init_from else _lora(settings),
     )
     started = time.monotonic()
-    trainer.train(resume_from_checkpoint=any(checkpoints.glob("checkpoint-*")) or None)
+    with disable_input_dtype_casting(cast(Any, trainer.model)):  # autocast does it, and cheaper
+        trainer.train(resume_from_checkpoint=any(checkpoints.glob("checkpoint-*")) or None)
     seconds = time.monotonic() - started
     cast(Any, trainer.model).to(torch.bfloat16)
     trainer.save_model(str(out))
@@ -148,9 +156,10 @@ def _arguments(settings: Settings, checkpoints: Path) -> SFTConfig:
         completion_only_loss=True,
         train_sampling_strategy="sequential",
         gradient_checkpointing=False,
-        bf16=torch.cuda.is_available(),
+        bf16=True,
         use_cpu=not torch.cuda.is_available(),
         eval_strategy="epoch",
+        prediction_loss_only=True,
         save_strategy="steps",
         save_steps=60,
         save_total_limit=2,

@@ -21,7 +21,7 @@ from training.sft import Settings, train
 DATA = Path("training/data/support")
 TOOLSET = Path("mcp_servers/support/toolset.json")
 RUN = Path(".runs/support")
-SETTINGS = Settings(epochs=2.0)
+SETTINGS = Settings(learning_rate=1.5e-3, batch_size=8, epochs=1.5)
 MIN_EXACT = 0.8
 PROBES = (
     Probe(

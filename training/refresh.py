@@ -1,0 +1,103 @@
+"""Fresh identifiers: the same request with other numbers, so that copying is learned, not recall.
+
+A row is seen in several passes. From the second on its identifiers are replaced, in the request
+and in the answer alike, by others of the same shape: a digit by a digit, a vowel by a vowel, a
+consonant by a consonant, each in its case. What grounding calls an identifier and a pattern
+describes is replaced if its changing part (`1234` of `ORD-1234`) stands in the conversation;
+everything else, spoken numbers for one, stays as it was written.
+"""
+
+import random
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+from gateway.ground import identifiers, ungrounded
+from gateway.types import Call, Toolset
+from gateway.validate import ToolValidator
+from training.rows import Row
+
+_MIN_LENGTH = 3
+_VOWELS = "aeiou"
+_CONSONANTS = "bcdfghjklmnpqrstvwxyz"
+_DIGITS = "0123456789"
+
+
+class Refresher:
+    """Replaces the identifiers of rows of one toolset. Deterministic for a given `rng`."""
+
+    def __init__(self, toolset: Toolset, rng: random.Random) -> None:
+        self._tools = toolset.by_name
+        self._validators = {tool.name: ToolValidator(tool) for tool in toolset.tools}
+        self._rng = rng
+
+    def __call__(self, row: Row) -> Row:
+        """The row with fresh identifiers; the row itself where they would not ground any more."""
+        cores = {core for call in row.calls for core in self._cores(call)}
+        said = row.text
+        fresh = {core: self._like(core) for core in sorted(cores) if _whole(core).search(said)}
+        if not fresh or any(_whole(new).search(said) for new in fresh.values()):
+            return row
+        made = replace(
+            row,
+            messages=tuple(replace(m, content=_swapped(m.content, fresh)) for m in row.messages),
+            target=cast(Mapping[str, Any], _swapped_in(row.target, fresh)),
+        )
+        return made if all(self._holds(call, made) for call in made.calls) else row
+
+    def _cores(self, call: Call) -> list[str]:
+        found = identifiers(call, self._tools[call.tool])
+        cores = [str(item.value)[len(item.head) :] for item in found if item.schema.get("pattern")]
+        return [core for core in cores if len(core) >= _MIN_LENGTH and core.isalnum()]
+
+    def _like(self, core: str) -> str:
+        return "".join(self._character(character) for character in core)
+
+    def _character(self, character: str) -> str:
+        for family in (_DIGITS, _VOWELS, _CONSONANTS):
+            if character.lower() in family:
+                chosen = self._rng.choice(family)
+                return chosen.upper() if character.isupper() else chosen
+        return character
+
+    def _holds(self, call: Call, row: Row) -> bool:
+        tool = self._tools[call.tool]
+        valid = not self._validators[call.tool].errors(call.arguments)
+        return valid and not ungrounded(call, tool, row.messages)
+
+
+def in_passes(rows: Sequence[Row], order: Iterable[int], refresh: Refresher) -> Iterator[Row]:
+    """The rows in `order`: as written the first time a row comes, refreshed from then on."""
+    seen: set[int] = set()
+    for number in order:
+        yield refresh(rows[number]) if number in seen else rows[number]
+        seen.add(number)
+
+
+def _whole(core: str) -> re.Pattern[str]:
+    # As in grounding, a number may follow letters ("ord1234"), a code may not.
+    before = r"(?<!\d)" if core.isdigit() else r"(?<![A-Za-z0-9])"
+    return re.compile(rf"{before}{re.escape(core)}(?![A-Za-z0-9])", re.IGNORECASE)
+
+
+def _swapped(text: str, fresh: Mapping[str, str]) -> str:
+    for core, new in fresh.items():
+
+        def in_its_case(found: re.Match[str], new: str = new) -> str:
+            return new.lower() if found.group().islower() else new
+
+        text = _whole(core).sub(in_its_case, text)
+    return text
+
+
+def _swapped_in(value: Any, fresh: Mapping[str, str]) -> Any:
+    if isinstance(value, str):
+        return _swapped(value, fresh)
+    if isinstance(value, list):
+        return [_swapped_in(item, fresh) for item in cast(list[Any], value)]
+    if isinstance(value, Mapping):
+        return {
+            key: _swapped_in(item, fresh) for key, item in cast(Mapping[str, Any], value).items()
+        }
+    return value
