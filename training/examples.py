@@ -30,6 +30,8 @@ def examples(
 ) -> list[Example]:
     """Tokenize rows; the answer ends with the tokenizer's end-of-sequence token.
 
+    A row that carries its own tools is rendered with them, any other with `toolset`.
+
     Raises:
         TooLongError: an example is longer than `max_length` tokens; the message names the row.
     """
@@ -44,7 +46,8 @@ def examples(
 
 
 def _example(row: Row, toolset: Toolset, form: PromptForm, tokenizer: Tokenizer) -> Example:
-    prompt = prompt_ids(tokenizer, render(row.messages, toolset, form))
-    answer = tokenizer.encode(render_answer(row.target, toolset), add_special_tokens=False)
+    offered = row.offered or toolset
+    prompt = prompt_ids(tokenizer, render(row.messages, offered, form))
+    answer = tokenizer.encode(render_answer(row.target, offered), add_special_tokens=False)
     answer.append(tokenizer.eos_token_id)
     return Example(prompt + answer, [0] * len(prompt) + [1] * len(answer))

@@ -91,15 +91,26 @@ def require_toolset(rows: Sequence[Row], toolset: Toolset) -> None:
     """
     wanted = toolset.fingerprint
     wrong = [row for row in rows if not (row.toolset and wanted.startswith(row.toolset))]
+    short = f"{toolset.name} ({wanted[:FINGERPRINT_DIGITS]})"
+    _refuse(wrong, f"of {len(rows)} rows were not made for toolset {short}")
+
+
+def require_own_tools(rows: Sequence[Row], toolset: Toolset) -> None:
+    """Check that every row carries the tools it offers; `toolset` only gives the adapter its name.
+
+    Raises:
+        ToolsetMismatch: a row carries none; the message lists the rows.
+    """
+    wrong = [row for row in rows if row.offered is None]
+    _refuse(wrong, f"of {len(rows)} rows carry no tools of their own, as `varied` wants")
+
+
+def _refuse(wrong: Sequence[Row], what: str) -> None:
     if wrong:
-        listed = "".join(
-            f"\n  {row.place}: {row.toolset or 'names no toolset'}" for row in wrong[:_LISTED]
-        )
-        more = f"\n  and {len(wrong) - _LISTED} more" if len(wrong) > _LISTED else ""
-        raise ToolsetMismatch(
-            f"{len(wrong)} of {len(rows)} rows were not made for toolset {toolset.name} "
-            f"({wanted[:FINGERPRINT_DIGITS]}):{listed}{more}"
-        )
+        listed = [f"{row.place}: {row.toolset or 'names no toolset'}" for row in wrong[:_LISTED]]
+        if len(wrong) > _LISTED:
+            listed.append(f"and {len(wrong) - _LISTED} more")
+        raise ToolsetMismatch("\n  ".join([f"{len(wrong)} {what}:", *listed]))
 
 
 def rows_digest(rows: Sequence[Row]) -> str:

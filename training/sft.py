@@ -12,7 +12,7 @@ import random
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
 from datasets import Dataset
@@ -29,7 +29,7 @@ from training.answer_loss import AnswerLossTrainer
 from training.examples import Example, examples
 from training.order import arranged
 from training.refresh import Refresher, in_passes
-from training.rows import read_rows, rows_digest
+from training.rows import read_rows, require_own_tools, require_toolset, rows_digest
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ class Settings:
     warmup: float = 0.05
     max_length: int = 512
     seed: int = 7
+    toolset: Literal["exact", "varied"] = "exact"
+    """`exact`: all rows were made for this toolset; `varied`: each row carries its own tools."""
 
     def __post_init__(self) -> None:
         if self.rank not in SERVABLE_RANKS:
@@ -67,6 +69,7 @@ def train(
 
     Raises:
         RowError: a row is broken.
+        ToolsetMismatch: a row was made for another toolset, or offers no tools of its own.
         TooLongError: a row does not fit `settings.max_length` tokens.
     """
     keep_freed_memory()
@@ -75,6 +78,9 @@ def train(
         "train": read_rows(train_rows, toolset),
         "validation": read_rows(validation_rows, toolset),
     }
+    require = require_toolset if settings.toolset == "exact" else require_own_tools
+    for split in rows.values():
+        require(split, toolset)
     made = {
         name: examples(split, toolset, settings.form, tokenizer, settings.max_length)
         for name, split in rows.items()

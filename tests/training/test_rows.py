@@ -9,7 +9,16 @@ import pytest
 
 from gateway.types import Call, Message
 from tests.adapters import support_toolset
-from training.rows import Row, RowError, read_rows, rows_digest
+from training.rows import (
+    Row,
+    RowError,
+    ToolsetMismatch,
+    read_rows,
+    require_own_tools,
+    require_toolset,
+    row_json,
+    rows_digest,
+)
 
 DESK = support_toolset()
 TRACK: dict[str, Any] = {"tool": "track_order", "arguments": {"order_id": "ORD-1234"}}
@@ -177,3 +186,97 @@ def test_the_digest_follows_content_and_order_but_not_files_or_voices(tmp_path: 
     assert rows_digest(rows[:1]) != rows_digest(rows)
     changed = read_rows(write(tmp_path / "three", GOOD | {"target": NO_TOOL}, other), DESK)
     assert rows_digest(changed) != rows_digest(rows)
+
+
+def own_tools(name: str = "find") -> list[dict[str, Any]]:
+    schema = {"type": "object", "properties": {"q": {"type": "string"}}, "required": ["q"]}
+    return [{"name": name, "description": "Find.", "inputSchema": schema}]
+
+
+def test_rows_made_for_exactly_this_toolset_pass(tmp_path: Path):
+    short = {**GOOD, "toolset": DESK.fingerprint[:16]}
+    full = {**GOOD, "toolset": DESK.fingerprint}
+    require_toolset(read_rows(write(tmp_path, short, full), DESK), DESK)
+
+
+def test_rows_made_for_another_toolset_or_none_are_listed(tmp_path: Path):
+    good = {**GOOD, "toolset": DESK.fingerprint}
+    other = {**GOOD, "toolset": "0123456789abcdef"}
+    rows = read_rows(write(tmp_path, good, other, GOOD), DESK)
+    with pytest.raises(ToolsetMismatch) as refusal:
+        require_toolset(rows, DESK)
+    text = str(refusal.value)
+    assert "2 of 3 rows" in text
+    assert "desk.jsonl:2: 0123456789abcdef" in text
+    assert "desk.jsonl:3: names no toolset" in text
+    assert "desk.jsonl:1" not in text
+
+
+def test_a_long_list_of_refused_rows_is_cut_and_counted(tmp_path: Path):
+    rows = read_rows(write(tmp_path, *[GOOD] * 25), DESK)
+    with pytest.raises(ToolsetMismatch, match="and 15 more"):
+        require_toolset(rows, DESK)
+
+
+def test_a_row_with_its_own_tools_is_checked_against_them(tmp_path: Path):
+    row = {
+        "request": "x",
+        "tools": own_tools(),
+        "target": {"tool": "find", "arguments": {"q": "x"}},
+    }
+    read = read_one(tmp_path, row)
+    assert read.offered is not None
+    assert read.toolset == read.offered.fingerprint
+    require_own_tools([read], DESK)
+    with pytest.raises(RowError, match="not in the toolset"):
+        read_one(tmp_path, {**row, "target": TRACK})
+    with pytest.raises(ToolsetMismatch, match="carry no tools"):
+        require_own_tools([read_one(tmp_path, GOOD)], DESK)
+
+
+def test_the_tools_on_offer_are_part_of_the_digest(tmp_path: Path):
+    target = {"tool": "no_tool", "reason": "chat"}
+    one, two = (
+        read_one(tmp_path, {"request": "x", "tools": own_tools(name), "target": target})
+        for name in ("find", "seek")
+    )
+    assert rows_digest([one]) != rows_digest([two])
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({**GOOD, "tools": []}, "offers no tools"),
+        ({**GOOD, "tools": [{"name": "x"}]}, "inputSchema"),
+        ({**GOOD, "toolset": "abc"}, "16 digits"),
+        ({**GOOD, "toolset": 7}, "16 digits"),
+    ],
+)
+def test_a_broken_toolset_of_a_row_is_refused(tmp_path: Path, row: Any, reason: str):
+    with pytest.raises(RowError, match=reason):
+        read_one(tmp_path, row)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        GOOD,
+        {**GOOD, "toolset": "0123456789abcdef", "accept": ["note"], "voice": "mine"},
+        {
+            "messages": [
+                {"role": "user", "content": "a"},
+                {"role": "assistant", "content": "b"},
+                {"role": "user", "content": "c"},
+            ],
+            "target": NO_TOOL,
+        },
+        {"request": "x", "tools": own_tools(), "target": NO_TOOL, "kind": "out_of_scope"},
+    ],
+)
+def test_a_row_written_and_read_again_is_the_same_row(tmp_path: Path, row: Any):
+    read = read_one(tmp_path, row)
+    again = read_one(tmp_path, row_json(read))
+    assert again.messages == read.messages
+    assert again.target == read.target
+    assert (again.kind, again.voice, again.accept) == (read.kind, read.voice, read.accept)
+    assert (again.toolset or "")[:16] == (read.toolset or "")[:16]

@@ -1,0 +1,1 @@
+"""The training verbs of the `pointsman` command, one file a verb or group of verbs."""
