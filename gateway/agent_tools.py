@@ -23,6 +23,7 @@ class AgentTools:
 
     def __init__(self, toolset: Toolset, trained: Toolset) -> None:
         self.by_name = toolset.by_name
+        self.fingerprint = toolset.fingerprint
         self.drift: Drift = compare(_unhinted(trained), _unhinted(toolset).by_name)
         self._validators: dict[str, ToolValidator | SchemaError] = {}
         for tool in toolset.tools:

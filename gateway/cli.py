@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.commands import adapters, doctor, drift, requests, serve, servers
+from gateway.commands import adapters, calls, doctor, drift, requests, serve, servers
 from gateway.commands.output import FAILED, complain, print_line
 
 TRAINING_VERBS = ("dataset", "train", "evaluate", "publish", "engine")
@@ -45,6 +45,7 @@ def build(mounts: Iterable[EntryPoint] | None = None) -> typer.Typer:
         verbs.mount(app)
     app.add_typer(servers.app, name="servers")
     app.add_typer(adapters.app, name="adapters")
+    app.add_typer(calls.app, name="calls")
     for entry in entry_points(group="pointsman.commands") if mounts is None else mounts:
         try:
             entry.load()(app)

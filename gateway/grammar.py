@@ -15,6 +15,10 @@ from gateway.types import Call, Route, Toolset
 
 MAX_CALLS = 8
 REASON_CHARS = 200
+SPACING: Any = {
+    "whitespace_flexible": False, "item_separator": ", ", "key_separator": ": ", "lenient": True,
+}  # fmt: skip
+"""llguidance's options for JSON as targets are written, and for schemas it carries in part."""
 
 _KEPT = frozenset(
     {"type", "enum", "const", "pattern", "minLength", "maxLength", "minimum", "maximum",
@@ -30,16 +34,8 @@ _IRREGULAR = re.compile(r"\(\?<?[=!]|\\[1-9bBk]")
 
 def answer_schema(toolset: Toolset) -> dict[str, Any]:
     """JSON Schema of every answer to a toolset: one call, several calls, or no_tool."""
-    definitions: dict[str, Any] = {}
-    branches: list[dict[str, Any]] = []
-    for index, tool in enumerate(toolset.tools):
-        arguments = _relaxed(tool.input_schema, f"#/$defs/tool{index}", tool.input_schema, 0)
-        definitions[f"call{index}"] = _object(tool={"const": tool.name}, arguments=arguments)
-        for name, definition in _definitions(tool.input_schema).items():
-            definitions[f"tool{index}-{name}"] = _relaxed(
-                definition, f"#/$defs/tool{index}", tool.input_schema, 0
-            )
-        branches.append({"$ref": f"#/$defs/call{index}"})
+    call = call_schema(toolset, "tool")
+    branches, definitions = call["anyOf"], call["$defs"]
     several = {
         "type": "array", "minItems": 2, "maxItems": MAX_CALLS, "items": {"anyOf": branches},
     }  # fmt: skip
@@ -48,12 +44,26 @@ def answer_schema(toolset: Toolset) -> dict[str, Any]:
     return {"anyOf": [*branches, no_tool, _object(calls=several)], "$defs": definitions}
 
 
+def call_schema(toolset: Toolset, name: str) -> dict[str, Any]:
+    """JSON Schema of one call: an object of `arguments` and, under `name`, the tool's name."""
+    definitions: dict[str, Any] = {}
+    branches: list[dict[str, Any]] = []
+    for index, tool in enumerate(toolset.tools):
+        arguments = _relaxed(tool.input_schema, f"#/$defs/tool{index}", tool.input_schema, 0)
+        members = {name: {"const": tool.name}, "arguments": arguments}
+        definitions[f"call{index}"] = _object(**members)
+        for key, definition in _definitions(tool.input_schema).items():
+            definitions[f"tool{index}-{key}"] = _relaxed(
+                definition, f"#/$defs/tool{index}", tool.input_schema, 0
+            )
+        branches.append({"$ref": f"#/$defs/call{index}"})
+    return {"anyOf": branches, "$defs": definitions}
+
+
 def parse_answer(text: str) -> Route:
     """Read a completion. Never raises: what is no answer becomes a route with `error`."""
     try:
-        answer = json.loads(
-            text.strip(), object_pairs_hook=_members, parse_float=_finite, parse_constant=_refuse
-        )
+        answer = DECODER.decode(text.strip())
     except (ValueError, RecursionError) as exc:
         return Route(error=f"the answer is not JSON: {exc}")
     if not isinstance(answer, dict):
@@ -63,9 +73,9 @@ def parse_answer(text: str) -> Route:
         reason = members.get("reason")
         return Route(reason=reason if isinstance(reason, str) and reason else "no tool fits")
     if set(members) == {"calls"} and isinstance(members["calls"], list):
-        calls = [_call(item) for item in cast(list[Any], members["calls"])]
+        calls = [read_call(item, "tool") for item in cast(list[Any], members["calls"])]
     else:
-        calls = [_call(members)]
+        calls = [read_call(members, "tool")]
     if not calls or len(calls) > MAX_CALLS:
         return Route(error=f"an answer makes 1 to {MAX_CALLS} calls, this one {len(calls)}")
     made = tuple(call for call in calls if call is not None)
@@ -74,12 +84,13 @@ def parse_answer(text: str) -> Route:
     return Route(calls=made)
 
 
-def _call(value: Any) -> Call | None:
+def read_call(value: Any, name: str) -> Call | None:
+    """The call that a JSON value is, its tool under the member `name`; None if it is no call."""
     if not isinstance(value, dict):
         return None
     members = cast(dict[str, Any], value)
-    tool, arguments = members.get("tool"), members.get("arguments")
-    if set(members) != {"tool", "arguments"} or not isinstance(arguments, dict):
+    tool, arguments = members.get(name), members.get("arguments")
+    if set(members) != {name, "arguments"} or not isinstance(arguments, dict):
         return None
     return Call(tool, cast(dict[str, Any], arguments)) if isinstance(tool, str) and tool else None
 
@@ -97,6 +108,10 @@ def _finite(number: str) -> float:
 
 def _refuse(name: str) -> NoReturn:
     raise ValueError(f"{name[:20]} is no JSON number")
+
+
+DECODER = json.JSONDecoder(object_pairs_hook=_members, parse_float=_finite, parse_constant=_refuse)
+"""Reads strict JSON: every number finite, no member twice; raises ValueError."""
 
 
 def _object(**properties: Any) -> dict[str, Any]:

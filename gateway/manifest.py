@@ -11,12 +11,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.errors import AdapterRefused
 from gateway.fingerprint import digest
+from gateway.formats.base import FormatName
+from gateway.formats.known import FORMATS
 from gateway.prompt import PROMPT_VERSION, PromptForm
 from gateway.types import Toolset
 
@@ -40,7 +42,7 @@ class _Part(BaseModel):
 class PromptSpec(_Part):
     """How the toolset and the conversation become a prompt."""
 
-    format: Literal["json", "native"] = "json"
+    format: FormatName = "json"
     version: int = PROMPT_VERSION
     form: PromptForm = "name"
     max_prompt_tokens: int = Field(default=2048, gt=0)
@@ -118,8 +120,9 @@ def read_adapter(folder: Path) -> Adapter:
     """Read an adapter folder and check everything that can be known without an engine.
 
     Raises:
-        AdapterRefused: a file is missing or broken, the prompt version is not ours, the toolset
-            is not the one the manifest names, or vLLM would not serve the LoRA.
+        AdapterRefused: a file is missing or broken, the prompt's version or form is not one that
+            we render in its format, the toolset is not the one the manifest names, or vLLM would
+            not serve the LoRA.
     """
     missing = [name for name in FILES if not (folder / name).is_file()]
     if missing:
@@ -136,6 +139,18 @@ def read_adapter(folder: Path) -> Adapter:
     return Adapter(folder, folder_digest(folder), manifest, toolset)
 
 
+def prompt_spec(folder: Path) -> PromptSpec:
+    """How a folder's adapter wants to be asked; the defaults for a bare PEFT folder.
+
+    Raises:
+        ValueError: the manifest is broken.
+    """
+    file = folder / "manifest.json"
+    if not file.is_file():
+        return PromptSpec()
+    return Manifest.model_validate_json(file.read_bytes()).prompt
+
+
 def folder_digest(folder: Path) -> str:
     """sha256 over the canonical {file: sha256} of the adapter's files."""
     return digest({name: _sha256(folder / name) for name in FILES if (folder / name).is_file()})
@@ -145,12 +160,17 @@ def _problems(
     manifest: Manifest, toolset: Toolset, config: dict[str, Any], folder: Path
 ) -> Sequence[str]:
     found: list[str] = []
-    if manifest.prompt.version != PROMPT_VERSION:
+    prompt = manifest.prompt
+    format = FORMATS[prompt.format]
+    if prompt.version != format.version:
         found.append(
-            f"prompt version {manifest.prompt.version}, this gateway renders {PROMPT_VERSION}"
+            f"{prompt.format} prompt version {prompt.version}, this gateway renders "
+            f"{format.version}"
         )
-    if manifest.prompt.format != "json":
-        found.append(f"prompt format {manifest.prompt.format!r} is not served yet")
+    if prompt.form not in format.forms:
+        found.append(
+            f"prompt form {prompt.form!r}, the format {prompt.format} has {', '.join(format.forms)}"
+        )
     if toolset.fingerprint != manifest.toolset_fingerprint:
         found.append("toolset.json is not the toolset that the manifest names")
     if config.get("r") not in SERVABLE_RANKS:

@@ -152,7 +152,7 @@ class Pipeline:
             drift_header=agent.header(active) if agent else active.drift_header,
             timings_ms=clock.done(),
         )
-        self._keep(request, reply, active, failure)
+        self._keep(request, reply, active, agent, failure)
         if failure is not None:
             raise failure
         return reply
@@ -234,6 +234,7 @@ class Pipeline:
         request: RouteRequest,
         reply: Reply,
         active: Active,
+        agent: AgentTools | None,
         failure: PointsmanError | None,
     ) -> None:
         decision, usage = reply.decision, reply.route.usage
@@ -241,12 +242,13 @@ class Pipeline:
         self._metrics.tokens.labels(reply.model, "prompt").inc(usage.prompt_tokens)
         self._metrics.tokens.labels(reply.model, "completion").inc(usage.completion_tokens)
         self._metrics.seconds.labels("route").observe(reply.timings_ms["route"] / 1000)
+        offered = agent or active.live
         self._records.note_call(
             {
                 **reply.to_json(),
                 "face": request.face,
                 "messages": [[m.role, m.content] for m in request.messages],
-                "live_fingerprint": active.live.fingerprint if active.live else None,
+                "live_fingerprint": offered.fingerprint if offered else None,
                 "trained_fingerprint": active.adapter.toolset.fingerprint,
                 "dispatched": request.dispatch and decision.outcome == "call",
                 "failure": str(failure) if failure else None,

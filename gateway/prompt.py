@@ -1,8 +1,9 @@
 """A conversation and a toolset, rendered as the chat messages the router model reads.
 
 Training and serving render through this one module, so what an adapter learned is what it is
-asked. The manifest names `PROMPT_VERSION` and the form; serving refuses another version. Below
-this module stand only the values; the engine's chat template turns the messages into tokens.
+asked. `PROMPT_VERSION` is that of the format `json`, whose prompts and answers are written here;
+`gateway.formats` chooses among the formats. Below this module stand only the values; the engine's
+chat template turns the messages into tokens.
 """
 
 import json
@@ -39,10 +40,14 @@ def render(messages: Sequence[Message], toolset: Toolset, form: PromptForm) -> l
     System messages of the agent are left out: no adapter has seen them. A tool's result becomes
     a user turn, because many chat templates know no other role.
     """
-    turns = [message for message in messages if message.role != "system"][-HISTORY_TURNS:]
     prompt = [{"role": "system", "content": system_text(toolset, form)}]
-    prompt.extend(_turn(message) for message in turns)
+    prompt.extend(_turn(message) for message in last_turns(messages))
     return prompt
+
+
+def last_turns(messages: Sequence[Message]) -> list[Message]:
+    """What the model reads of a conversation: its last turns, without system messages."""
+    return [message for message in messages if message.role != "system"][-HISTORY_TURNS:]
 
 
 def render_answer(target: Mapping[str, Any], toolset: Toolset) -> str:
@@ -53,12 +58,24 @@ def render_answer(target: Mapping[str, Any], toolset: Toolset) -> str:
     Raises:
         ValueError: the target is none of a call, several calls, or no_tool.
     """
+    calls = ordered_calls(target, toolset)
     if "calls" in target:
-        calls = cast(list[Mapping[str, Any]], target["calls"])
-        return _dumps({"calls": [_ordered(call, toolset) for call in calls]})
-    if target.get("tool") == "no_tool":
+        return _dumps({"calls": calls})
+    if not calls:
         return _dumps({"tool": "no_tool", "reason": str(target.get("reason", ""))})
-    return _dumps(_ordered(target, toolset))
+    return _dumps(calls[0])
+
+
+def ordered_calls(target: Mapping[str, Any], toolset: Toolset) -> list[dict[str, Any]]:
+    """A target's calls, arguments in the order of the tools' schemas; none for no_tool.
+
+    Raises:
+        ValueError: the target is none of a call, several calls, or no_tool.
+    """
+    if target.get("tool") == "no_tool" and "calls" not in target:
+        return []
+    calls = cast(list[Mapping[str, Any]], target.get("calls") or [target])
+    return [_ordered(call, toolset) for call in calls]
 
 
 def render_calls(calls: Iterable[Call]) -> str:

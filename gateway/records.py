@@ -1,4 +1,4 @@
-"""What is kept: the call record, registered servers, stored adapters. SQLite, one writer thread.
+"""What is kept: calls and their labels, registered servers, stored adapters. SQLite, one thread.
 
 Calls are buffered for a moment and written together, off the request's path; everything else is
 written before it counts. A full disk loses records, says so, and stops nothing.
@@ -23,6 +23,8 @@ CREATE TABLE IF NOT EXISTS calls (
     id TEXT PRIMARY KEY, at REAL NOT NULL, face TEXT NOT NULL, model TEXT, outcome TEXT NOT NULL,
     value TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS calls_at ON calls (at);
+CREATE TABLE IF NOT EXISTS labels (
+    call_id TEXT PRIMARY KEY, target TEXT NOT NULL, at REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS servers (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS adapters (
     version TEXT PRIMARY KEY, name TEXT NOT NULL, folder TEXT NOT NULL, digest TEXT NOT NULL,
@@ -32,6 +34,7 @@ CREATE TABLE IF NOT EXISTS active (
 CREATE TABLE IF NOT EXISTS revision (value INTEGER NOT NULL);
 INSERT INTO revision SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM revision);
 """
+_CALLS = "SELECT value, target FROM calls LEFT JOIN labels ON call_id = id"
 _BUFFER_S = 0.02
 _TRIM_EVERY = 1_000
 _SPOKEN = ("messages", "request", "results", "reason", "failure")
@@ -74,14 +77,38 @@ class Records:
         if self._flushing is None or self._flushing.done():
             self._flushing = asyncio.get_running_loop().create_task(self._flush_soon())
 
-    async def calls(self, limit: int = 100, outcome: str | None = None) -> list[dict[str, Any]]:
-        """The latest calls, newest first."""
+    async def calls(
+        self,
+        limit: int = 100,
+        outcome: str | None = None,
+        *,
+        labelled: bool = False,
+        offset: int = 0,
+    ) -> list[dict[str, Any]]:
+        """The latest calls after `offset` newer ones, newest first; one with a label tells it."""
         await self.flush()
-        where, values = ("WHERE outcome = ?", [outcome]) if outcome else ("", [])
-        query = f"SELECT value FROM calls {where} ORDER BY at DESC, rowid DESC LIMIT ?"
-        rows = await self._run(lambda: self._db.execute(query, [*values, limit]).fetchall())
-        # A model or an agent may have said NaN, which no JSON that leaves us may hold.
-        return [json.loads(row[0], parse_constant=str) for row in rows]
+        query = (
+            f"{_CALLS} WHERE (? IS NULL OR outcome = ?) AND (NOT ? OR target IS NOT NULL) "
+            "ORDER BY calls.at DESC, calls.rowid DESC LIMIT ? OFFSET ?"
+        )
+        values = (outcome or None, outcome, labelled, limit, offset)
+        return [_call(*row) for row in await self._run(lambda: self._rows(query, *values))]
+
+    async def call(self, call_id: str) -> dict[str, Any] | None:
+        """One call; None if it is not, or no longer, recorded."""
+        await self.flush()
+        rows = await self._run(lambda: self._rows(f"{_CALLS} WHERE id = ?", call_id))
+        return _call(*rows[0]) if rows else None
+
+    async def label_call(self, call_id: str, label: Any) -> None:
+        """Keep the label of a call instead of an earlier one; a labelled call is never trimmed."""
+        values = (call_id, json.dumps(label), time.time())
+
+        def work() -> None:
+            with self._db:
+                self._db.execute("INSERT OR REPLACE INTO labels VALUES (?, ?, ?)", values)
+
+        await self._run(work)
 
     async def servers(self) -> list[dict[str, Any]]:
         """The configurations of the servers registered at run time."""
@@ -196,7 +223,8 @@ class Records:
     def _trim(self) -> None:
         with self._db:
             self._db.execute(
-                "DELETE FROM calls WHERE rowid <= (SELECT max(rowid) FROM calls) - ?",
+                "DELETE FROM calls WHERE rowid <= (SELECT max(rowid) FROM calls) - ? "
+                "AND id NOT IN (SELECT call_id FROM labels)",
                 [self._max_calls],
             )
 
@@ -208,8 +236,8 @@ class Records:
 
         await self._run(work)
 
-    def _rows(self, query: str) -> list[tuple[Any, ...]]:
-        return self._db.execute(query).fetchall()
+    def _rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        return self._db.execute(query, values).fetchall()
 
     @property
     def _db(self) -> sqlite3.Connection:
@@ -219,6 +247,12 @@ class Records:
 
     async def _run(self, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _call(value: str, label: str | None) -> dict[str, Any]:
+    # A model or an agent may have said NaN, which no JSON that leaves us may hold.
+    call = json.loads(value, parse_constant=str)
+    return call if label is None else {**call, "label": json.loads(label)}
 
 
 def _dumps(value: Mapping[str, Any]) -> str:

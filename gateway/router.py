@@ -1,17 +1,16 @@
 """The router: a conversation and an adapter -> a route. It proposes; `decide` judges.
 
-Prompt and grammar render the toolset of the adapter's manifest, whatever is live. Below stands
-the engine; above, the pipeline.
+Prompt and grammar render the toolset of the adapter's manifest, whatever is live, in the format
+that the manifest names. Below stands the engine; above, the pipeline.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from gateway.engines.base import Engine, Prompt
-from gateway.grammar import answer_schema, parse_answer
+from gateway.formats.base import FormatName, Language
+from gateway.formats.known import FORMATS
 from gateway.manifest import Adapter
-from gateway.prompt import render
 from gateway.types import Message, Route
 
 _BASE_TOKENS = 8_000
@@ -24,7 +23,7 @@ class Router:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._schemas: dict[str, Mapping[str, Any]] = {}
+        self._languages: dict[tuple[FormatName, str], Language] = {}
 
     async def route(
         self,
@@ -44,25 +43,30 @@ class Router:
             EngineDown, UnknownModel: the engine cannot complete it.
         """
         spec = adapter.manifest.prompt
-        form = "schemas" if base_model else spec.form
+        format = FORMATS[spec.format]
+        asked = format.ask(messages, adapter.toolset, "schemas" if base_model else spec.form)
+        language = self._language(adapter) if constrained else Language()
         completion = await self._engine.complete(
             Prompt(
-                messages=tuple(render(messages, adapter.toolset, form)),
+                messages=asked.messages,
                 adapter=None if base_model else adapter.version,
-                schema=self._schema(adapter) if constrained else None,
+                schema=language.schema,
                 max_prompt_tokens=_BASE_TOKENS if base_model else spec.max_prompt_tokens,
                 max_answer_tokens=_BASE_ANSWER_TOKENS if base_model else spec.max_answer_tokens,
+                tools=asked.tools,
+                grammar=language.grammar,
             )
         )
         return replace(
-            parse_answer(completion.text),
+            format.parse(completion.text),
             confidence=adapter.manifest.calibration.confidence(completion.logprob),
             logprob=completion.logprob,
             usage=completion.usage,
         )
 
-    def _schema(self, adapter: Adapter) -> Mapping[str, Any]:
-        fingerprint = adapter.toolset.fingerprint
-        if fingerprint not in self._schemas:
-            self._schemas[fingerprint] = answer_schema(adapter.toolset)
-        return self._schemas[fingerprint]
+    def _language(self, adapter: Adapter) -> Language:
+        name = adapter.manifest.prompt.format
+        key = (name, adapter.toolset.fingerprint)
+        if key not in self._languages:
+            self._languages[key] = FORMATS[name].language(adapter.toolset)
+        return self._languages[key]

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.prompt import PromptForm, render, render_answer
+from gateway.formats.base import AnswerWriter, Format, FormatName
+from gateway.formats.known import FORMATS
+from gateway.prompt import PromptForm
 from gateway.tokens import Tokenizer, prompt_ids
 from gateway.types import Toolset
 from training.rows import Row
@@ -27,15 +29,20 @@ def examples(
     form: PromptForm,
     tokenizer: Tokenizer,
     max_length: int,
+    format: FormatName = "json",
 ) -> list[Example]:
     """Tokenize rows; the answer ends with the tokenizer's end-of-sequence token.
 
     A row that carries its own tools is rendered with them, any other with `toolset`.
 
     Raises:
+        FormatRefused: the base model's chat template cannot carry the format.
+        ValueError: the format does not show `form`, or cannot write a row's target.
         TooLongError: an example is longer than `max_length` tokens; the message names the row.
     """
-    made = [_example(row, toolset, form, tokenizer) for row in rows]
+    chosen = FORMATS[format]
+    write = chosen.writer(tokenizer)
+    made = [_example(row, toolset, form, tokenizer, chosen, write) for row in rows]
     for row, example in zip(rows, made, strict=True):
         if len(example.input_ids) > max_length:
             raise TooLongError(
@@ -45,9 +52,17 @@ def examples(
     return made
 
 
-def _example(row: Row, toolset: Toolset, form: PromptForm, tokenizer: Tokenizer) -> Example:
+def _example(
+    row: Row,
+    toolset: Toolset,
+    form: PromptForm,
+    tokenizer: Tokenizer,
+    format: Format,
+    write: AnswerWriter,
+) -> Example:
     offered = row.offered or toolset
-    prompt = prompt_ids(tokenizer, render(row.messages, offered, form))
-    answer = tokenizer.encode(render_answer(row.target, offered), add_special_tokens=False)
+    asked = format.ask(row.messages, offered, form)
+    prompt = prompt_ids(tokenizer, asked.messages, asked.tools)
+    answer = tokenizer.encode(write(row.target, offered), add_special_tokens=False)
     answer.append(tokenizer.eos_token_id)
     return Example(prompt + answer, [0] * len(prompt) + [1] * len(answer))

@@ -9,6 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from gateway.formats.base import FormatName
+from gateway.formats.known import FORMATS
 from gateway.manifest import (
     Adapter,
     BaseModelSpec,
@@ -18,7 +20,6 @@ from gateway.manifest import (
     PromptSpec,
     read_adapter,
 )
-from gateway.prompt import PromptForm
 from gateway.types import Toolset
 from training.rows import Row, row_json
 
@@ -51,7 +52,7 @@ def write_folder(
     manifest = Manifest(
         name=name,
         base_model=base_model,
-        prompt=PromptSpec(form=_form(settings["form"])),
+        prompt=_prompt(settings),
         toolset=toolset.name,
         toolset_fingerprint=toolset.fingerprint,
         calibration=calibration or Calibration(),
@@ -79,6 +80,14 @@ def write_folder(
     return Adapter(out, adapter.digest, adapter.manifest, adapter.toolset)
 
 
+def unpublished(run: Path, out: Path, toolset: Toolset) -> Adapter:
+    """A folder to grade a run with before anything is known of it: no report, no calibration."""
+    nowhere = BaseModelSpec(name="unpublished", weights_digest="")
+    return write_folder(
+        run, out, name=toolset.name, toolset=toolset, base_model=nowhere, probes=(), eval_rows=()
+    )
+
+
 def refuse_below(report: Mapping[str, Any], minimum: Mapping[str, float]) -> None:
     """Check figures of the constrained adapter against minima.
 
@@ -95,9 +104,10 @@ def refuse_below(report: Mapping[str, Any], minimum: Mapping[str, float]) -> Non
         raise PublishRefused("; ".join(low))
 
 
-def _form(value: str) -> PromptForm:
-    assert value in ("schemas", "lines", "name")
-    return value
+def _prompt(settings: Mapping[str, Any]) -> PromptSpec:
+    """How the run's rows were rendered; runs before there were formats wrote JSON."""
+    named: FormatName = settings.get("format", "json")
+    return PromptSpec(format=named, version=FORMATS[named].version, form=settings["form"])
 
 
 def _tidy_config(file: Path, base_model: str) -> None:

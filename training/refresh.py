@@ -67,11 +67,13 @@ class Refresher:
         return valid and not ungrounded(call, tool, row.messages)
 
 
-def in_passes(rows: Sequence[Row], order: Iterable[int], refresh: Refresher) -> Iterator[Row]:
+def in_passes(
+    rows: Sequence[Row], order: Iterable[int], refresh: Refresher | None
+) -> Iterator[Row]:
     """The rows in `order`: as written the first time a row comes, refreshed from then on."""
     seen: set[int] = set()
     for number in order:
-        yield refresh(rows[number]) if number in seen else rows[number]
+        yield refresh(rows[number]) if refresh and number in seen else rows[number]
         seen.add(number)
 
 

@@ -10,6 +10,7 @@ import argparse
 import json
 import random
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -21,6 +22,7 @@ from peft.helpers import disable_input_dtype_casting
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl.trainer.sft_config import SFTConfig
 
+from gateway.formats.base import FormatName
 from gateway.manifest import SERVABLE_RANKS
 from gateway.prompt import PromptForm
 from gateway.types import Toolset
@@ -29,23 +31,35 @@ from training.answer_loss import AnswerLossTrainer
 from training.examples import Example, examples
 from training.order import arranged
 from training.refresh import Refresher, in_passes
-from training.rows import read_rows, require_own_tools, require_toolset, rows_digest
+from training.rows import Row, read_rows, require_own_tools, require_toolset, rows_digest
+
+Targets = Literal["all-linear", "attention", "mlp"]
+_MODULES: dict[Targets, str | list[str]] = {
+    "all-linear": "all-linear",
+    "attention": ["q_proj", "k_proj", "v_proj", "o_proj"],
+    "mlp": ["gate_proj", "up_proj", "down_proj"],
+}
+"""Layers that LoRA adapts; the names are those of the Llama and Qwen families."""
 
 
 @dataclass(frozen=True)
 class Settings:
     """Everything that decides the outcome of a run besides data and base model."""
 
+    format: FormatName = "json"
     form: PromptForm = "name"
     rank: int = 16
     alpha: int = 32
     dropout: float = 0.0
+    target_modules: Targets = "all-linear"
     learning_rate: float = 4e-4
     epochs: float = 2.0
     batch_size: int = 16
     warmup: float = 0.05
     max_length: int = 512
     seed: int = 7
+    refresh: bool = True
+    """Whether a row shows fresh identifiers from its second pass on."""
     toolset: Literal["exact", "varied"] = "exact"
     """`exact`: all rows were made for this toolset; `varied`: each row carries its own tools."""
 
@@ -81,21 +95,16 @@ def train(
     require = require_toolset if settings.toolset == "exact" else require_own_tools
     for split in rows.values():
         require(split, toolset)
-    made = {
-        name: examples(split, toolset, settings.form, tokenizer, settings.max_length)
-        for name, split in rows.items()
-    }
+    made = {name: tokenize(split, toolset, settings, tokenizer) for name, split in rows.items()}
     lengths = [len(example.input_ids) for example in made["train"]]
     order = arranged(lengths, settings.batch_size, settings.epochs, settings.seed)
-    refresher = Refresher(toolset, random.Random(settings.seed))
+    refresher = Refresher(toolset, random.Random(settings.seed)) if settings.refresh else None
     shown = list(in_passes(rows["train"], order, refresher))
     checkpoints = out / "checkpoints"
     trainer = AnswerLossTrainer(
         model=_model(base_model, init_from),
         args=_arguments(settings, checkpoints),
-        train_dataset=_dataset(
-            examples(shown, toolset, settings.form, tokenizer, settings.max_length)
-        ),
+        train_dataset=_dataset(tokenize(shown, toolset, settings, tokenizer)),
         eval_dataset=_dataset(made["validation"]),
         processing_class=tokenizer,
         peft_config=None if init_from else _lora(settings),
@@ -120,12 +129,27 @@ def train(
     return out
 
 
+def tokenize(
+    rows: Sequence[Row], toolset: Toolset, settings: Settings, tokenizer: Any
+) -> list[Example]:
+    """Rows as a run with these settings is trained on them.
+
+    Raises:
+        TooLongError: a row does not fit.
+        FormatRefused: the base model's chat template cannot carry the format.
+    """
+    return examples(
+        rows, toolset, settings.form, tokenizer, settings.max_length, format=settings.format
+    )
+
+
 def _model(folder: Path, init_from: Path | None) -> Any:
-    base = _base_model(folder)
+    base = load_base_model(folder)
     return PeftModel.from_pretrained(base, init_from, is_trainable=True) if init_from else base
 
 
-def _base_model(folder: Path) -> Any:
+def load_base_model(folder: Path) -> Any:
+    """The base model in bfloat16, with the attention that trains fastest where it runs."""
     # The fused attention of the CPU build spends 80 ms a layer in its backward pass at these
     # lengths, eager attention a tenth of that; on CUDA the fused one is the faster.
     attention = "sdpa" if torch.cuda.is_available() else "eager"
@@ -143,7 +167,7 @@ def _lora(settings: Settings) -> LoraConfig:
         r=settings.rank,
         lora_alpha=settings.alpha,
         lora_dropout=settings.dropout,
-        target_modules="all-linear",
+        target_modules=_MODULES[settings.target_modules],
         task_type="CAUSAL_LM",
     )
 

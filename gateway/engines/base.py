@@ -10,16 +10,21 @@ from gateway.types import Usage
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What to complete: chat messages, the adapter's version, and the answers' JSON Schema.
+    """What to complete: chat messages, the adapter's version, and the language of the answers.
 
-    `adapter` None means the base model alone; `schema` None means free decoding.
+    `adapter` None means the base model alone. The language is a JSON Schema or, where an answer is
+    more than one JSON value, an llguidance Lark grammar; neither means free decoding. A marker such
+    as `<tool_call>` is a rule of its own in the grammar, so that an engine can put its token there.
+    `tools`, unless None, are for the chat template to show, in OpenAI's form.
     """
 
-    messages: tuple[Mapping[str, str], ...]
+    messages: tuple[Mapping[str, Any], ...]
     adapter: str | None
     schema: Mapping[str, Any] | None
     max_prompt_tokens: int
     max_answer_tokens: int
+    tools: tuple[Mapping[str, Any], ...] | None = None
+    grammar: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,13 @@ class Engine(Protocol):
         ...
 
     async def load(self, version: str, folder: Path) -> None:
-        """Make an adapter available under its version. Raises AdapterRefused or EngineDown."""
+        """Make an adapter available under its version.
+
+        Raises:
+            AdapterRefused: it cannot be loaded, or the base model's chat template cannot carry the
+                format that its manifest names.
+            EngineDown: the engine is stopped or failed.
+        """
         ...
 
     async def unload(self, version: str) -> None:

@@ -7,9 +7,8 @@ One thread does all the work, one prompt at a time. Only this module imports tor
 """
 
 import asyncio
-import json
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,16 +22,16 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
 from gateway.engines.base import Completion, Prompt
+from gateway.engines.grammars import Grammars
 from gateway.errors import AdapterRefused, ConversationTooLong, EngineDown, UnknownModel
-from gateway.tokens import Tokenizer, prompt_ids
+from gateway.formats.base import FormatName
+from gateway.formats.known import FORMATS
+from gateway.manifest import prompt_spec
+from gateway.tokens import Tokenizer, prefix_ids, prompt_ids
 from gateway.types import Usage
 from gateway.weights import weights_digest
 
 _KEPT_PREFIXES = 16
-_KEPT_GRAMMARS = 64
-_SPACING: Any = {
-    "whitespace_flexible": False, "item_separator": ", ", "key_separator": ": ", "lenient": True,
-}  # fmt: skip
 _T = TypeVar("_T")
 
 
@@ -125,19 +124,24 @@ class Decoder:
         self._base: Any = loaded.to(self._device).eval()
         self._model: Any = self._base
         self._tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-        self._grammar_tokenizer = llguidance.hf.from_tokenizer(
-            self._tokenizer, n_vocab=self._base.config.vocab_size
+        self._grammars = Grammars(
+            llguidance.hf.from_tokenizer(self._tokenizer, n_vocab=self._base.config.vocab_size),
+            self._tokenizer.get_added_vocab(),
         )
         self._mask = llguidance.numpy.allocate_token_bitmask(1, self._base.config.vocab_size)
         self._names: dict[str, str] = {}
         self._loads = 0
+        self._carried: set[FormatName] = set()
         self._prefixes: OrderedDict[tuple[str | None, tuple[int, ...]], _Prefix] = OrderedDict()
-        self._grammars: OrderedDict[str, Any] = OrderedDict()
 
     def load(self, version: str, folder: Path) -> None:
         """Load an adapter under an internal name (PEFT's names cannot hold every character)."""
         if version in self._names:
             return
+        try:
+            self._require(prompt_spec(folder).format)
+        except ValueError as exc:
+            raise AdapterRefused(f"{version}: {exc}") from exc
         self._loads += 1
         name = f"adapter{self._loads}"
         try:
@@ -162,8 +166,9 @@ class Decoder:
         """Greedy decoding of one prompt."""
         if prompt.adapter is not None and prompt.adapter not in self._names:
             raise UnknownModel(f"adapter {prompt.adapter} is not loaded")
-        messages = [dict(message) for message in prompt.messages]
-        tokens = prompt_ids(cast(Tokenizer, self._tokenizer), messages)
+        if prompt.tools is not None:
+            self._require("native")  # the base model alone is asked without any adapter's check
+        tokens = prompt_ids(cast(Tokenizer, self._tokenizer), prompt.messages, prompt.tools)
         if len(tokens) > prompt.max_prompt_tokens:
             raise ConversationTooLong(
                 f"the conversation has {len(tokens)} tokens, at most {prompt.max_prompt_tokens} fit"
@@ -171,16 +176,20 @@ class Decoder:
         with torch.inference_mode():
             if prompt.adapter is None and isinstance(self._model, PeftModel):
                 with self._model.disable_adapter():
-                    return self._decode(prompt, tokens, messages)
+                    return self._decode(prompt, tokens)
             if prompt.adapter is not None:
                 self._model.set_adapter(self._names[prompt.adapter])
-            return self._decode(prompt, tokens, messages)
+            return self._decode(prompt, tokens)
 
-    def _decode(
-        self, prompt: Prompt, tokens: list[int], messages: Sequence[dict[str, str]]
-    ) -> Completion:
-        prefix = self._prefix(prompt.adapter, tokens, messages)
-        matcher = self._matcher(prompt.schema)
+    def _require(self, name: FormatName) -> None:
+        """Raises FormatRefused if the base model's chat template cannot carry a format."""
+        if name not in self._carried:
+            FORMATS[name].writer(cast(Tokenizer, self._tokenizer))
+            self._carried.add(name)
+
+    def _decode(self, prompt: Prompt, tokens: list[int]) -> Completion:
+        prefix = self._prefix(prompt, tokens)
+        matcher = self._grammars.matcher(prompt)
         written: list[int] = []
         logprob, fed = 0.0, tokens[len(prefix.tokens) :]
         try:
@@ -225,15 +234,12 @@ class Decoder:
             raise EngineDown(f"the grammar stopped: {matcher.get_error()}")
         return token, step
 
-    def _prefix(
-        self, adapter: str | None, tokens: list[int], messages: Sequence[dict[str, str]]
-    ) -> _Prefix:
+    def _prefix(self, prompt: Prompt, tokens: list[int]) -> _Prefix:
         """Keys and values of the system message, computed once per adapter and text."""
-        text = self._tokenizer.apply_chat_template([messages[0]], tokenize=False)
-        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
+        ids = prefix_ids(cast(Tokenizer, self._tokenizer), prompt.messages, prompt.tools)
         if tokens[: len(ids)] != ids or len(ids) == len(tokens):
             ids = []
-        key = (adapter, tuple(ids))
+        key = (prompt.adapter, tuple(ids))
         if key not in self._prefixes:
             cache = DynamicCache(config=self._base.config)
             if ids:
@@ -243,18 +249,3 @@ class Decoder:
                 self._prefixes.popitem(last=False)
         self._prefixes.move_to_end(key)
         return self._prefixes[key]
-
-    def _matcher(self, schema: Mapping[str, Any] | None) -> Any | None:
-        if schema is None:
-            return None
-        text = json.dumps(schema)
-        if text not in self._grammars:
-            grammar = llguidance.LLMatcher.grammar_from_json_schema(text, overrides=_SPACING)
-            matcher = llguidance.LLMatcher(self._grammar_tokenizer, grammar)
-            if matcher.is_error():
-                raise EngineDown(f"the toolset has no grammar: {matcher.get_error()}")
-            self._grammars[text] = matcher
-            if len(self._grammars) > _KEPT_GRAMMARS:
-                self._grammars.popitem(last=False)
-        self._grammars.move_to_end(text)
-        return self._grammars[text].deep_copy()

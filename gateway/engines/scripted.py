@@ -18,7 +18,8 @@ Answer = str | Mapping[str, Any]
 class ScriptedEngine:
     """Answers each prompt from a table, keyed by the last message's text, or by a function.
 
-    A text without an entry is answered with no_tool.
+    A text without an entry is answered with no_tool. Answers that are no texts are written in the
+    format `json`.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The operator's API: servers, adapters, drift, the call record."""
+"""The operator's API: servers, adapters, drift, the call record and its labels."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,9 +8,10 @@ from pydantic import BaseModel, ConfigDict
 
 from gateway.adapters.active import Active
 from gateway.config import ServerConfig
-from gateway.errors import Conflict, Forbidden
+from gateway.errors import Conflict, Forbidden, NotFound
 from gateway.faces.parts import Parts, admin
 from gateway.faces.response import Json
+from gateway.labels import Label, checked
 from gateway.manifest import Adapter
 from gateway.toolsets.upstream import Upstream
 
@@ -30,6 +31,13 @@ class ActivateBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     toolset: str | None = None
+
+
+class LabelBody(BaseModel):
+    """Body of `POST /admin/calls/{id}/label`: `right`, `wrong`, or the answer to be right."""
+
+    model_config = ConfigDict(extra="forbid")
+    target: Label
 
 
 @router.get("/servers")
@@ -120,9 +128,24 @@ async def calls(
     gateway: AdminParts,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     outcome: str | None = None,
+    labelled: bool = False,
+    offset: Annotated[int, Query(ge=0)] = 0,
 ) -> Json:
     """The call record, newest first."""
-    return Json({"calls": await gateway.records.calls(limit, outcome)})
+    found = await gateway.records.calls(limit, outcome, labelled=labelled, offset=offset)
+    return Json({"calls": found})
+
+
+@router.post("/calls/{call_id}/label")
+async def label(call_id: str, body: LabelBody, gateway: AdminParts) -> Json:
+    """Say what a recorded call ought to have been; a later label replaces an earlier one."""
+    call = await gateway.records.call(call_id)
+    if call is None:
+        raise NotFound(f"no call {call_id!r} is recorded")
+    validators = {name: e.validator for name, e in gateway.watch.catalog.entries.items()}
+    kept = checked(body.target, call, validators)
+    await gateway.records.label_call(call_id, kept)
+    return Json({"id": call_id, "label": kept})
 
 
 def drift_as_dict(active: Active) -> dict[str, Any]:

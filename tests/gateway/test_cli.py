@@ -28,6 +28,8 @@ ASKS = [
     ("adapters", "activate", "support"),
     ("adapters", "rollback", "support"),
     ("adapters", "remove", "support"),
+    ("calls", "list"),
+    ("calls", "label", "route_1", "right"),
     ("drift",),
 ]
 WITHOUT_TORCH = """

@@ -10,7 +10,15 @@ from pydantic import ValidationError
 
 from gateway.errors import AdapterRefused
 from gateway.fingerprint import digest
-from gateway.manifest import FILES, MAX_WEIGHT_BYTES, Calibration, folder_digest, read_adapter
+from gateway.manifest import (
+    FILES,
+    MAX_WEIGHT_BYTES,
+    Calibration,
+    PromptSpec,
+    folder_digest,
+    prompt_spec,
+    read_adapter,
+)
 from gateway.types import Toolset
 from tests.adapters import support_toolset, write_adapter
 
@@ -38,6 +46,23 @@ def test_the_ranks_that_vllm_serves_are_read(tmp_path: Path, rank: int):
     assert read_adapter(write_adapter(tmp_path / "a", rank=rank)).digest
 
 
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        {"format": "json", "version": 1, "form": "name"},
+        {"format": "json", "version": 1, "form": "lines"},
+        {"format": "native", "version": 1, "form": "schemas"},
+    ],
+)
+def test_the_formats_and_forms_that_we_render_are_read(tmp_path: Path, prompt: dict[str, Any]):
+    folder = write_adapter(tmp_path / "a", prompt=prompt)
+    assert read_adapter(folder).manifest.prompt == PromptSpec(**prompt) == prompt_spec(folder)
+
+
+def test_a_folder_without_a_manifest_is_asked_by_default(tmp_path: Path):
+    assert prompt_spec(tmp_path) == PromptSpec()
+
+
 @pytest.mark.parametrize("missing", FILES)
 def test_a_missing_file_is_named(tmp_path: Path, missing: str):
     folder = write_adapter(tmp_path / "a")
@@ -60,8 +85,11 @@ def test_a_broken_file_is_refused(tmp_path: Path, file: str, content: bytes):
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"prompt": {"version": 99}}, "prompt version 99, this gateway renders 1"),
-        ({"prompt": {"format": "native"}}, "prompt format 'native' is not served yet"),
+        ({"prompt": {"version": 99}}, "json prompt version 99, this gateway renders 1"),
+        ({"prompt": {"format": "native", "version": 99, "form": "schemas"}},
+         "native prompt version 99, this gateway renders 1"),
+        ({"prompt": {"format": "native", "form": "name"}},
+         "prompt form 'name', the format native has schemas"),
         ({"prompt": {"format": "xml"}}, "format"),
         ({"prompt": {"form": "short"}}, "form"),
         ({"prompt": {"max_prompt_tokens": 0}}, "max_prompt_tokens"),
@@ -76,7 +104,7 @@ def test_a_broken_file_is_refused(tmp_path: Path, file: str, content: bytes):
         ({"calibration": {"threshold": 1.5}}, "threshold"),
         ({"surprise": 1}, "surprise"),
     ],
-)
+)  # fmt: skip
 def test_a_manifest_that_cannot_be_served_is_refused_with_the_reason(
     tmp_path: Path, changes: dict[str, Any], reason: str
 ):

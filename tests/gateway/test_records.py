@@ -50,6 +50,41 @@ async def test_calls_are_limited_and_filtered() -> None:
         assert await records.calls(outcome="no_tool") == []
 
 
+async def test_one_call_is_found_by_its_id() -> None:
+    async with opened() as records:
+        records.note_call(record("a", reason="x"))
+        assert (await records.call("a") or {})["reason"] == "x"
+        assert await records.call("b") is None
+
+
+async def test_a_label_goes_with_its_call_and_a_later_one_replaces_it(tmp_path: Path) -> None:
+    async with opened(tmp_path / "records.db") as records:
+        for name in "abcd":
+            records.note_call(record(name))
+        await records.label_call("a", "right")
+        await records.label_call("c", "wrong")
+        await records.label_call("c", {"tool": "no_tool", "reason": "chat"})
+        assert await records.revision() == 0
+    async with opened(tmp_path / "records.db") as records:
+        assert [call.get("label") for call in await records.calls()] == [
+            None, {"tool": "no_tool", "reason": "chat"}, None, "right",
+        ]  # fmt: skip
+        assert (await records.call("a") or {})["label"] == "right"
+        assert ids(await records.calls(labelled=True)) == ["c", "a"]
+        assert ids(await records.calls(1, labelled=True, offset=1)) == ["a"]
+
+
+async def test_a_labelled_call_is_never_trimmed(tmp_path: Path) -> None:
+    path = tmp_path / "records.db"
+    async with opened(path) as records:
+        for index in range(30):
+            records.note_call(record(str(index)))
+        await records.flush()
+        await records.label_call("3", "right")
+    async with opened(path, max_calls=2) as records:
+        assert ids(await records.calls()) == ["29", "28", "3"]
+
+
 async def test_without_arguments_no_word_of_the_conversation_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "records.db"
     secret = "hush-4711"

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import httpx
 import pytest
 
 from gateway.engines.base import Prompt
@@ -10,7 +11,7 @@ from gateway.engines.scripted import ScriptedEngine
 from gateway.manifest import BaseModelSpec, Calibration, Probe, read_adapter
 from gateway.types import Message
 from tests.adapters import support_toolset, write_adapter
-from training.evaluate import answers, evaluate, proposals
+from training.evaluate import Teacher, answers, evaluate, proposals
 from training.publish import PublishRefused, refuse_below, write_folder
 from training.rows import Row
 
@@ -81,6 +82,71 @@ async def test_the_report_lists_silent_failures_and_compares_with_the_base_model
     assert found["mcnemar_constrained"] == {"only_first": 0, "only_second": 1, "p": 1.0}
     assert found["per_kind"]["call"]["n"] == 3
     json.dumps(found)
+
+
+async def test_what_the_report_adds_is_about_the_answers_that_are_served(tmp_path: Path) -> None:
+    found = await report(tmp_path)
+    columns = found["confusion"]["called"]
+    tracked = found["confusion"]["counts"][found["confusion"]["wanted"].index("track_order")]
+    assert dict(zip(columns, tracked, strict=True)) == {
+        **dict.fromkeys(columns, 0), "track_order": 1, "search_help": 1, "invalid": 1,
+    }  # fmt: skip
+    (point,) = found["risk_coverage"]["points"]
+    assert (point["called"], point["coverage"], point["wrong_call_rate"]) == (2, 0.6667, 0.2)
+    assert point["threshold"] == pytest.approx(0.87, abs=0.01)
+    assert found["reliability"]["bins"][8]["n"] == 2
+    (missed,) = found["missed"]
+    assert (missed["request"], missed["reason_code"]) == (ROWS[1].text, "schema")
+    assert found["per_voice"]["test"]["wrong_call_rate"]["k"] == 1
+    assert found["arguments"]["track_order.order_id"]["wrong"] == 1
+
+
+async def test_every_column_says_what_it_costs(tmp_path: Path) -> None:
+    found = await report(tmp_path)
+    assert {name: list(modes) for name, modes in found["cost"].items()} == {
+        "adapter": ["constrained", "free"],
+        "base_model": ["free", "constrained"],
+    }
+    served = found["cost"]["adapter"]["constrained"]
+    assert served == {key: found[key] for key in served}
+    # Shown every schema, the base model reads far more.
+    assert found["cost"]["base_model"]["free"]["prompt_tokens"] > 5 * served["prompt_tokens"]
+
+
+async def test_base_and_adapter_are_compared_free_as_well_as_constrained(tmp_path: Path) -> None:
+    found = await report(tmp_path)
+    assert found["mcnemar_free"] == {"only_first": 0, "only_second": 3, "p": 0.25}
+    assert "mcnemar_teacher" not in found
+
+
+async def test_columns_that_are_not_asked_for_are_not_there(tmp_path: Path) -> None:
+    adapter = read_adapter(write_adapter(tmp_path / "adapter"))
+    engine = ScriptedEngine(scripted)
+    await engine.load(adapter.version, adapter.folder)
+    found = await evaluate(engine, adapter, ROWS, base_model=False, free=False)
+    assert list(found["adapter"]) == ["constrained", "constrained_ungrounded", "at_threshold"]
+    assert not {"base_model", "teacher", "mcnemar_free", "mcnemar_constrained"} & set(found)
+    assert len(engine.prompts) == len(ROWS)
+
+
+async def test_a_teacher_is_asked_first_and_has_a_column_of_its_own(tmp_path: Path) -> None:
+    adapter = read_adapter(write_adapter(tmp_path / "adapter"))
+    engine = ScriptedEngine(scripted)
+    await engine.load(adapter.version, adapter.folder)
+    prompts_before: list[int] = []
+
+    def says(request: httpx.Request) -> httpx.Response:
+        prompts_before.append(len(engine.prompts))
+        return httpx.Response(200, json={"choices": [{"message": {"content": "Hello."}}]})
+
+    teacher = Teacher("http://llm.test/v1", "big", transport=httpx.MockTransport(says))
+    found = await evaluate(engine, adapter, ROWS, base_model=False, teacher=teacher)
+    assert prompts_before == [0] * len(ROWS)
+    assert found["teacher_model"] == "big"
+    assert found["teacher"]["free"]["exact"]["k"] == 2
+    assert found["teacher"]["free"]["missed_call_rate"]["k"] == 3
+    assert found["mcnemar_teacher"] == {"only_first": 0, "only_second": 1, "p": 1.0}
+    assert "llm.test" not in json.dumps(found)
 
 
 async def test_no_rows_are_an_error_and_not_a_zero(tmp_path: Path) -> None:

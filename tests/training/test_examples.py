@@ -6,15 +6,17 @@ from typing import Any
 
 import pytest
 
+from gateway.formats.base import FormatRefused
+from gateway.formats.known import FORMATS
 from gateway.prompt import PromptForm, render, render_answer
 from gateway.tokens import prompt_ids
-from gateway.types import Message
+from gateway.types import Message, Toolset
 from tests.adapters import support_toolset
+from tests.gateway.formats.templates import smollm2, with_template
 from training.examples import TooLongError, examples
 from training.rows import Row, read_rows
 
 ROOT = Path(__file__).parents[2]
-BASE_MODEL = ROOT / ".models" / "smollm2-135m-instruct"
 DESK = support_toolset()
 TARGET = {"arguments": {"order_id": "ORD-1234"}, "tool": "track_order"}
 ROW = Row((Message("user", "where is ORD-1234? ✓"),), TARGET, "call", "desk")
@@ -22,10 +24,7 @@ ROW = Row((Message("user", "where is ORD-1234? ✓"),), TARGET, "call", "desk")
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Any:
-    if not BASE_MODEL.is_dir():
-        pytest.skip("the base model is not prepared; `make test` does that")
-    transformers = pytest.importorskip("transformers")
-    return transformers.AutoTokenizer.from_pretrained(BASE_MODEL)
+    return smollm2()
 
 
 @pytest.mark.parametrize("form", ["name", "lines", "schemas"])
@@ -85,3 +84,46 @@ def test_every_row_we_train_with_fits_and_ends_in_its_answer(tokenizer: Any):
             if learned
         ]
         assert tokenizer.decode(answer[:-1]) == render_answer(row.target, DESK)
+
+
+def test_a_native_example_is_what_the_base_models_own_template_renders():
+    qwen3 = with_template("qwen3")
+    (made,) = examples([ROW], DESK, "schemas", qwen3, 16_384, "native")
+    asked = FORMATS["native"].ask(ROW.messages, DESK, "schemas")
+    call = {"name": "track_order", "arguments": {"order_id": "ORD-1234"}}
+    turn = {
+        "role": "assistant",
+        "content": "",
+        "tool_calls": [{"type": "function", "function": call}],
+    }
+    whole = qwen3.apply_chat_template(
+        [*asked.messages, turn],
+        tools=list(asked.tools or ()),
+        enable_thinking=False,
+        tokenize=False,
+    )
+    assert made.input_ids == qwen3.encode(whole.removesuffix("\n"), add_special_tokens=False)
+    answer = made.completion_mask.index(1)
+    assert made.input_ids[:answer] == prompt_ids(qwen3, asked.messages, asked.tools)
+    assert made.input_ids[answer] == qwen3.convert_tokens_to_ids("<tool_call>")
+
+
+def test_a_native_row_is_shown_its_own_tools():
+    offered = Toolset("tools", (DESK.by_name["track_order"],))
+    row = dataclasses.replace(ROW, offered=offered)
+    qwen3 = with_template("qwen3")
+    (made,) = examples([row], DESK, "schemas", qwen3, 16_384, "native")
+    text = qwen3.decode(made.input_ids)
+    assert text.count('"type": "function"') == 1
+
+
+def test_a_base_model_without_tools_in_its_template_is_refused_before_any_row_is_read(
+    tokenizer: Any,
+):
+    with pytest.raises(FormatRefused, match="does not render `tools`"):
+        examples([], DESK, "schemas", tokenizer, 512, "native")
+
+
+def test_a_form_that_the_native_format_does_not_show_is_refused():
+    with pytest.raises(ValueError, match="shows a toolset as schemas, not 'name'"):
+        examples([ROW], DESK, "name", with_template("qwen3"), 512, "native")

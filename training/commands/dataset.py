@@ -9,9 +9,12 @@ import typer
 
 from gateway.commands.client import DEFAULT_URL, Gateway, Url
 from training import snapshot as snapshots
+from training.commands import dataset_check, dataset_generate, dataset_import
 from training.commands.output import AsJson, errors, print_result
 
 datasets = typer.Typer(no_args_is_help=True, help="Rows to train and to grade a router on.")
+for verb in (dataset_generate, dataset_import, dataset_check):
+    verb.mount(datasets)
 
 
 def mount(app: typer.Typer) -> None:

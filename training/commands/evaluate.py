@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,8 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway.manifest import Adapter, read_adapter
+from training.commands.benchmark import Asked, Taken, run_benchmark
 from training.commands.output import DEFAULT_BASE_MODEL, AsJson, errors, progress
 
+TEACHER_KEY = "POINTSMAN_TEACHER_KEY"
 FIGURES = (
     "valid_tool_call_rate",
     "tool_name_accuracy",
@@ -30,46 +34,115 @@ def mount(app: typer.Typer) -> None:
 
 
 def evaluate(
-    adapter: Annotated[str, typer.Option(help="Adapter folder.")],
-    data: Annotated[Path, typer.Option(help="File or folder of rows (.jsonl).")],
+    adapter: Annotated[
+        str | None, typer.Option(help="Adapter folder; a benchmark also takes none.")
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="File or folder of rows (.jsonl).")] = None,
     base_model: Annotated[Path, typer.Option()] = DEFAULT_BASE_MODEL,
     with_base: Annotated[
         bool, typer.Option("--base/--no-base", help="Also grade the base model alone.")
     ] = True,
+    teacher: Annotated[
+        str | None,
+        typer.Option(
+            help="Also grade an LLM: an OpenAI-compatible endpoint, all that stands before "
+            f"/chat/completions; its key comes from {TEACHER_KEY}."
+        ),
+    ] = None,
+    teacher_model: Annotated[str | None, typer.Option(help="The LLM's name there.")] = None,
     out: Annotated[Path | None, typer.Option(help="Also write the report here.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Also write it as a page to read.")] = None,
+    benchmark: Annotated[
+        str | None, typer.Option(help="Score on a public benchmark (bfcl) instead of rows.")
+    ] = None,
+    bfcl_data: Annotated[
+        Path | None, typer.Option(help="BFCL's data folder; else the installed package's.")
+    ] = None,
+    categories: Annotated[str, typer.Option(help="Its categories, commas between.")] = "",
+    limit: Annotated[int | None, typer.Option(help="Cases of each category.")] = None,
+    held_out: Annotated[
+        bool, typer.Option("--held-out", help="Only tools that `dataset import` left out.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Grade an adapter, and its base model, on rows."""
-    with errors("local"):
-        report = asyncio.run(_report(Path(adapter), data, base_model, with_base))
-    if out is not None:
-        out.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+    """Grade an adapter, and its base model, on rows or on a benchmark."""
+    if benchmark is not None:
+        asked = Asked(Path(adapter) if adapter else None, with_base)
+        taken = Taken(bfcl_data, categories, limit, held_out)
+        run_benchmark(benchmark, base_model, asked, taken, out=out, as_json=as_json)
+        return
+    if adapter is None or data is None:
+        raise typer.BadParameter("give --adapter and --data, or --benchmark")
+    if (teacher is None) != (teacher_model is None):
+        raise typer.BadParameter("--teacher and --teacher-model go together")
+    with errors("local", as_json):
+        _require_folders(out, html)
+        folder = Path(adapter)
+        read = read_adapter(folder)
+        llm = (teacher, teacher_model) if teacher and teacher_model else None
+        report = asyncio.run(_report(read, data, base_model, with_base, llm))
+        write_files(report, read.manifest.model_dump(mode="json"), out, html)
     if as_json:
         print(json.dumps(report, ensure_ascii=False))
     else:
         Console().print(_table(report))
 
 
-async def _report(folder: Path, data: Path, base_model: Path, with_base: bool) -> dict[str, Any]:
-    from gateway.engines.local import LocalEngine
+def write_files(
+    report: Mapping[str, Any], manifest: Mapping[str, Any], out: Path | None, html: Path | None
+) -> None:
+    """Write the report as JSON and as a page, where a file is named. Raises OSError."""
+    if out is not None:
+        text = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
+        out.write_text(text, encoding="utf-8")
+    if html is not None:
+        from training.report_html import render
+
+        html.write_text(render(report, manifest), encoding="utf-8")
+
+
+async def _report(
+    adapter: Adapter,
+    data: Path,
+    base_model: Path,
+    with_base: bool,
+    teacher: tuple[str, str] | None,
+) -> dict[str, Any]:
+    from training.evaluate import Teacher
     from training.evaluate import evaluate as graded
     from training.rows import read_rows
 
-    adapter: Adapter = read_adapter(folder)
+    # Whatever can be refused is refused before the engine takes its time.
     rows = read_rows(data, adapter.toolset)
+    asked = Teacher(*teacher, key=_teacher_key()) if teacher else None
+    from gateway.engines.local import LocalEngine
+
     engine = LocalEngine(base_model)
     await engine.start()
     try:
         await engine.load(adapter.version, adapter.folder)
-        return await graded(engine, adapter, rows, base_model=with_base, progress=progress)
+        return await graded(
+            engine, adapter, rows, base_model=with_base, teacher=asked, progress=progress
+        )
     finally:
         await engine.close()
+
+
+def _teacher_key() -> str | None:
+    return os.environ.get(TEACHER_KEY, "").strip() or None
+
+
+def _require_folders(*files: Path | None) -> None:
+    """Grading takes long; a report that cannot be written is told before."""
+    for file in files:
+        if file is not None and (file.is_dir() or not file.parent.is_dir()):
+            raise ValueError(f"{file}: no file can be written there")
 
 
 def _table(report: dict[str, Any]) -> Table:
     columns = {
         f"{system.replace('_', ' ')}, {mode.replace('_', ' ')}": report[system][mode]
-        for system in ("base_model", "adapter")
+        for system in ("base_model", "teacher", "adapter")
         if system in report
         for mode in report[system]
     }

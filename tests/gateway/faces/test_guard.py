@@ -199,6 +199,7 @@ POSTS: list[tuple[str, dict[str, Any], int]] = [
     ("/admin/adapters", {"folder": "/nowhere"}, 401),
     ("/admin/adapters/support/activate", {}, 401),
     ("/admin/adapters/support/rollback", {}, 401),
+    ("/admin/calls/route_1/label", {"target": "right"}, 401),
 ]
 
 

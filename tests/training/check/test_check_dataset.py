@@ -1,0 +1,150 @@
+"""The whole check, over folders and over the command line."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from tests.adapters import SUPPORT
+from tests.training.check.made import DESK, no_tool, row, track
+from training.check.dataset import DatasetRefused, check, inspect, read_splits
+from training.commands import dataset_check
+from training.rows import Row, RowError, row_json
+
+
+def good(first: int = 1000) -> list[Row]:
+    """Ten rows without error or warning."""
+    wishes = ["where is my lamp", "any news about parcel", "tell me how far the rug got, order"]
+    rows = [row(f"{wish} {first}", track(f"ORD-{first}")) for wish in wishes]
+    later = ["track this one", "has the courier left", "did my sofa ship", "who has the pan now",
+             "still waiting for that bike", "when will the desk be here"]  # fmt: skip
+    rows += [row(f"{wish} {first}?", track(f"ORD-{first}")) for wish in later]
+    return [*rows, row([("user", "good evening"), ("user", "thank you")], no_tool())]
+
+
+def write(folder: Path, **splits: list[Row]) -> Path:
+    for name, rows in splits.items():
+        (folder / name).mkdir(parents=True)
+        lines = [json.dumps(row_json(row)) for row in rows]
+        (folder / name / "desk.jsonl").write_text("\n".join(lines))
+    return folder
+
+
+@pytest.fixture
+def command() -> typer.Typer:
+    app = typer.Typer()
+    app.callback()(lambda: None)
+    dataset_check.mount(app)
+    return app
+
+
+def run(command: typer.Typer, *arguments: Any) -> Result:
+    given = ["check", "--toolset", str(SUPPORT), *map(str, arguments)]
+    return CliRunner().invoke(command, given)
+
+
+def test_good_rows_pass_and_the_report_has_their_figures():
+    report = check({"train": good()}, DESK)
+    assert report.errors == report.warnings == ()
+    assert report.figures["toolset"] == DESK.name
+    assert report.figures["splits"]["train"]["rows"] == 10
+    assert report.figures["findings"] == {}
+
+
+def test_a_leak_is_refused_with_rule_and_place_and_inspect_only_reports_it():
+    splits = {"train": good(), "test": [row("where is my lamp 2222", track("ORD-2222"))]}
+    report = inspect(splits, DESK)
+    assert [error.rule for error in report.errors] == ["leak_form"]
+    with pytest.raises(DatasetRefused, match=r"1 errors:\n  leak_form: .*train row 1") as refusal:
+        check(splits, DESK)
+    assert refusal.value.report == report
+
+
+def test_a_long_list_of_errors_is_cut_and_counted_but_the_report_has_all():
+    wrong = [row(f"hello number {word}", track("ORD-4821"))
+             for word in ("apple", "bear", "cat", "dog", "egg", "fig", "gum")]  # fmt: skip
+    with pytest.raises(DatasetRefused, match="and 2 more") as refusal:
+        check({"train": wrong}, DESK)
+    assert len(refusal.value.report.errors) == 7
+
+
+def test_no_rows_at_all_are_no_data_set():
+    with pytest.raises(ValueError, match="no rows in test"):
+        inspect({"train": good(), "test": []}, DESK)
+    with pytest.raises(ValueError, match="no rows in the data set"):
+        inspect({}, DESK)
+
+
+def test_splits_are_the_folders_that_are_there(tmp_path: Path):
+    folder = write(tmp_path, train=good(), test=good(2000))
+    (folder / "rejected.jsonl").write_text("{}")
+    (folder / "README.md").write_text("rows")
+    assert {name: len(rows) for name, rows in read_splits(folder, DESK).items()} == {
+        "train": 10, "test": 10
+    }  # fmt: skip
+    assert list(read_splits(folder / "train" / "desk.jsonl", DESK)) == ["desk"]
+
+
+@pytest.mark.parametrize("stray", ["dev/desk.jsonl", "desk.jsonl"])
+def test_rows_that_belong_to_no_split_are_not_passed_over(tmp_path: Path, stray: str):
+    folder = write(tmp_path, train=good())
+    (folder / stray).parent.mkdir(exist_ok=True)
+    (folder / stray).write_text("{}")
+    with pytest.raises(RowError, match=re.escape(stray)):
+        read_splits(folder, DESK)
+
+
+def test_a_folder_without_splits_says_which_it_wants(tmp_path: Path):
+    with pytest.raises(RowError, match="none of the folders train, validation, test"):
+        read_splits(tmp_path, DESK)
+
+
+def test_the_command_shows_tables_and_exits_with_0_for_warnings(
+    command: typer.Typer, tmp_path: Path
+):
+    folder = write(tmp_path, train=good()[:-1])
+    result = run(command, folder)
+    assert result.exit_code == 0, result.output
+    assert "track_order" in result.stdout
+    assert "0 errors" in result.stdout
+    assert "no_tool_share: 1" in result.stdout
+
+
+def test_the_command_exits_with_1_for_errors_and_lists_their_places(
+    command: typer.Typer, tmp_path: Path
+):
+    folder = write(tmp_path, train=[*good(), row("and that?", track("ORD-4821"))])
+    result = run(command, folder)
+    assert result.exit_code == 1
+    assert "ungrounded: 1" in result.stdout
+    assert "desk.jsonl:11" in result.stdout.replace("\n", "")
+
+
+def test_the_command_gives_one_json_document(command: typer.Typer, tmp_path: Path):
+    folder = write(tmp_path, train=good(), test=good())
+    result = run(command, folder, "--json")
+    assert result.exit_code == 1
+    report = json.loads(result.stdout)
+    assert set(report) == {"errors", "warnings", "figures"}
+    assert report["figures"]["findings"]["leak_text"] == 10
+    assert len(report["errors"][0]["places"]) == 2
+
+
+def test_a_broken_row_is_one_line_with_its_place(command: typer.Typer, tmp_path: Path):
+    (tmp_path / "rows.jsonl").write_text("{")
+    result = run(command, tmp_path / "rows.jsonl")
+    assert result.exit_code == 1
+    assert "rows.jsonl:1: " in result.stderr
+
+
+def test_a_base_model_that_is_no_folder_is_not_looked_for_elsewhere(
+    command: typer.Typer, tmp_path: Path
+):
+    folder = write(tmp_path, train=good())
+    result = run(command, folder, "--base-model", tmp_path / "nowhere")
+    assert result.exit_code == 1
+    assert "no folder of a base model" in result.stderr

@@ -1,0 +1,158 @@
+"""The teacher: what is tried again, what is told, and that the key is never told."""
+
+import asyncio
+import json
+import logging
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.types import Usage
+from tests.gateway.cli_gateway import unused_port
+from tests.training.generate.endpoint import KEY, Endpoint, completion
+from training.generate.completion import Answer
+from training.generate.teacher import Teacher, TeacherError
+
+ASKED = [{"role": "user", "content": "Write one row."}]
+
+
+async def ask(endpoint: Endpoint, **settings: Any) -> Answer:
+    async with endpoint.teacher(**settings) as teacher:
+        return await teacher.ask(ASKED)
+
+
+async def refusal(endpoint: Endpoint, **settings: Any) -> str:
+    with pytest.raises(TeacherError) as caught:
+        await ask(endpoint, **settings)
+    assert KEY not in str(caught.value)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+async def test_an_answer_comes_with_its_tokens_and_the_request_is_openai_s():
+    endpoint = Endpoint(completion("  {}\n", reasoning_content="hm"))
+    answer = await ask(endpoint, body={"temperature": 1})
+    assert answer == Answer("{}", Usage(100, 20), "stop")
+    (request,) = endpoint.asked
+    assert str(request.url) == "https://teacher.test/v1/chat/completions"
+    assert request.headers["authorization"] == f"Bearer {KEY}"
+    assert json.loads(request.content) == {"model": "large", "temperature": 1, "messages": ASKED}
+
+
+async def test_a_busy_teacher_is_asked_again_after_the_pause_it_names():
+    busy = httpx.Response(429, headers={"retry-after": "7"}, json={"error": {"message": "slow"}})
+    endpoint = Endpoint(busy, busy, completion("{}"))
+    assert (await ask(endpoint)).text == "{}"
+    assert endpoint.pauses == [7.0, 7.0]
+
+
+async def test_without_a_named_pause_pauses_double():
+    endpoint = Endpoint(
+        httpx.Response(500), httpx.Response(503), httpx.ConnectError("no route"),
+        httpx.ReadError("reset"), completion("{}"),
+    )  # fmt: skip
+    assert (await ask(endpoint)).text == "{}"
+    assert endpoint.pauses == [1.0, 2.0, 4.0, 8.0]
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (httpx.Response(500, json={"error": {"message": f"broken for {KEY}"}}),
+         "the teacher at teacher.test answers 500: broken for [key] (asked 3 times)"),
+        (httpx.Response(429), "answers 429:"),
+        (httpx.ReadTimeout("slow"), "did not answer in time (ReadTimeout) (asked 3 times)"),
+        (httpx.RemoteProtocolError("cut off"), "cannot be reached: cut off (asked 3 times)"),
+        (httpx.Response(200, json={"error": {"message": "no host", "code": 502}}),
+         "answers 502: no host (asked 3 times)"),
+    ],
+)  # fmt: skip
+async def test_what_does_not_pass_is_told_after_the_last_attempt(fault: Any, said: str):
+    endpoint = Endpoint(fault)
+    assert said in await refusal(endpoint, attempts=3)
+    assert len(endpoint.asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (httpx.Response(401, json={"error": {"message": f"wrong key {KEY}\nbye"}}),
+         "answers 401: wrong key [key] bye"),
+        (httpx.Response(404, text="no such page"), "answers 404: no such page"),
+        (httpx.Response(400, json={"error": "no such model"}), "answers 400: no such model"),
+        (httpx.Response(307, headers={"location": "https://x.test"}), "answers 307"),
+        (httpx.Response(200, json={"error": {"message": "no money"}}), "answers 400: no money"),
+        (httpx.Response(200, text="<html>hello"), "often ends with /v1: <html>hello"),
+        (httpx.Response(200, json={"choices": []}), "sent no chat completion"),
+        (httpx.Response(200, json=[1]), "sent no chat completion"),
+        (httpx.Response(200, json={"choices": [{"message": {"content": 3}}]}), "no chat compl"),
+        (httpx.Response(429, headers={"retry-after": "86400"}), "a pause of 86400 s"),
+    ],
+)  # fmt: skip
+async def test_what_would_not_pass_either_is_told_at_once(answer: httpx.Response, said: str):
+    endpoint = Endpoint(answer)
+    assert said in await refusal(endpoint)
+    assert (len(endpoint.asked), endpoint.pauses) == (1, [])
+
+
+async def test_a_teacher_that_is_not_there_is_named():
+    host = f"127.0.0.1:{unused_port()}"
+    async with Teacher(f"http://{host}/v1", "large", attempts=1) as teacher:
+        with pytest.raises(TeacherError, match=f"the teacher at {host} cannot be reached"):
+            await teacher.ask(ASKED)
+
+
+async def test_no_more_requests_than_allowed_run_at_once():
+    running, most, gate = 0, 0, asyncio.Event()
+
+    async def answer(_: httpx.Request) -> httpx.Response:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        if running == 2:
+            gate.set()
+        await gate.wait()
+        running -= 1
+        return completion("{}")
+
+    transport = httpx.MockTransport(answer)
+    async with Teacher("http://teacher.test", "large", concurrency=2, transport=transport) as t:
+        await asyncio.gather(*(t.ask(ASKED) for _ in range(6)))
+    assert most == 2
+
+
+@pytest.mark.parametrize(
+    ("url", "settings"),
+    [
+        ("teacher.test/v1", {}),
+        ("ftp://teacher.test", {}),
+        ("https://", {}),
+        ("http://t:port", {}),
+        ("https://me:secret@teacher.test", {}),
+        ("https://teacher.test", {"key": "ключ"}),
+        ("https://teacher.test", {"concurrency": 0}),
+        ("https://teacher.test", {"timeout_s": 0}),
+    ],
+)
+def test_what_no_teacher_can_be_made_of_is_refused(url: str, settings: dict[str, Any]):
+    with pytest.raises(ValueError, match=r"teacher's|concurrency") as caught:
+        Teacher(url, "large", **settings)
+    assert "secret" not in str(caught.value)
+    assert "ключ" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["http://t.test/v1/", "http://t.test/v1/chat/completions"])
+async def test_the_url_may_end_as_people_write_it(url: str):
+    endpoint = Endpoint(completion("{}"))
+    transport = httpx.MockTransport(endpoint.answer)
+    async with Teacher(url, "large", transport=transport) as teacher:
+        await teacher.ask(ASKED)
+    assert str(endpoint.asked[0].url) == "http://t.test/v1/chat/completions"
+    assert "authorization" not in endpoint.asked[0].headers
+
+
+async def test_the_key_is_in_no_log_line(caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.DEBUG)
+    await ask(Endpoint(httpx.Response(500), completion("{}")))
+    assert KEY not in caplog.text

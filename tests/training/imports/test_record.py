@@ -1,0 +1,147 @@
+"""Labelled calls become rows: only those, with the answer the label says is right."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.errors import ConfigurationError
+from gateway.records import Records
+from tests.gateway.cli_gateway import gateway, pointsman
+from tests.gateway.serving import ASK, desk, settings
+from tests.gateway.serving import TRACK as ASKED
+from tests.training.imports.samples import CANCEL, DESK, TRACK, imported, refused
+from training.imports.gate import gate
+from training.imports.record import read, read_gateway
+
+NO_TOOL = {"tool": "no_tool", "reason": "chat"}
+
+
+def recorded(name: str, **more: Any) -> dict[str, Any]:
+    """A call as the pipeline records it."""
+    return {
+        "id": name, "face": "rest", "model": "support@3f2a91c0", "outcome": "call",
+        "calls": [TRACK], "proposal": None, "reason": None, "live_fingerprint": DESK.fingerprint,
+        "messages": [["system", "be kind"], ["user", "where is ORD-4821? it is late"]], **more,
+    }  # fmt: skip
+
+
+def records(path: Path, *calls: dict[str, Any], labels: Mapping[str, Any], **settings: Any) -> Path:
+    """A records file as a gateway leaves it."""
+
+    async def write() -> None:
+        kept = Records(str(path), **settings)
+        await kept.open()
+        for call in calls:
+            kept.note_call(call)
+        await kept.flush()
+        for call_id, label in labels.items():
+            await kept.label_call(call_id, label)
+        await kept.close()
+
+    asyncio.run(write())
+    return path
+
+
+def test_only_labelled_calls_are_read(tmp_path: Path):
+    file = records(
+        tmp_path / "records.db", recorded("a"), recorded("b"), recorded("c"),
+        labels={"a": "right", "c": CANCEL},
+    )  # fmt: skip
+    newest, oldest = imported(read(file))
+    assert (newest.place, newest.value["target"]) == (f"{file}:c", CANCEL)
+    assert oldest.value == {
+        "messages": [
+            {"role": "system", "content": "be kind"},
+            {"role": "user", "content": "where is ORD-4821? it is late"},
+        ],
+        "target": TRACK,
+        "toolset": DESK.fingerprint,
+    }
+    assert len(gate([newest, oldest], DESK, "record").rows) == 2
+
+
+@pytest.mark.parametrize(
+    ("more", "target"),
+    [
+        ({"calls": [TRACK, CANCEL]}, {"calls": [TRACK, CANCEL]}),
+        ({"outcome": "abstained", "calls": [], "proposal": [TRACK]}, TRACK),
+        ({"outcome": "no_tool", "calls": [], "reason": "chat"}, NO_TOOL),
+    ],
+)
+def test_right_means_what_was_called_withheld_or_declined(
+    tmp_path: Path, more: dict[str, Any], target: Any
+):
+    file = records(tmp_path / "r.db", recorded("a", **more), labels={"a": "right"})
+    assert imported(read(file))[0].value["target"] == target
+
+
+@pytest.mark.parametrize(
+    ("more", "label", "reason"),
+    [
+        ({}, "wrong", "labelled wrong, without the answer"),
+        ({"outcome": "abstained", "calls": []}, "right", "nothing was proposed"),
+        ({"outcome": "invalid", "calls": [], "proposal": [TRACK]}, "right", "nothing was proposed"),
+        ({"live_fingerprint": None}, "right", "which tools were live"),
+    ],
+)
+def test_what_teaches_nothing_is_refused_by_its_name(
+    tmp_path: Path, more: dict[str, Any], label: Any, reason: str
+):
+    file = records(tmp_path / "r.db", recorded("a", **more), labels={"a": label})
+    ((place, told),) = refused(read(file))
+    assert place == f"{file}:a"
+    assert reason in told
+
+
+def test_a_call_recorded_without_its_conversation_is_refused_by_name(tmp_path: Path):
+    file = records(tmp_path / "r.db", recorded("a"), labels={"a": "right"}, arguments=False)
+    ((_, reason),) = refused(read(file))
+    assert reason == "call a was recorded without its conversation"
+
+
+def test_a_call_for_another_toolset_does_not_pass_the_gate(tmp_path: Path):
+    file = records(
+        tmp_path / "r.db", recorded("a", live_fingerprint="0" * 64), labels={"a": "right"}
+    )
+    (kept,) = gate(read(file), DESK, "record").refused
+    assert "made for toolset 0000000000000000, not for support" in kept.reason
+
+
+def test_reading_trims_nothing_and_a_file_that_is_not_there_is_not_made(tmp_path: Path):
+    file = records(tmp_path / "r.db", *(recorded(str(n)) for n in range(20)), labels={"3": "right"})
+    assert len(imported(read(file))) == 1
+
+    async def count() -> int:
+        kept = Records(str(file))
+        await kept.open()
+        try:
+            return len(await kept.calls())
+        finally:
+            await kept.close()
+
+    assert asyncio.run(count()) == 20
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        list(read(tmp_path / "nowhere.db"))
+    assert not (tmp_path / "nowhere.db").exists()
+
+
+def test_a_file_that_is_no_record_is_an_error(tmp_path: Path):
+    (tmp_path / "r.db").write_text("no database at all, " * 100)
+    with pytest.raises(ConfigurationError, match=r"r\.db"):
+        list(read(tmp_path / "r.db"))
+
+
+def test_a_running_gateway_is_labelled_over_the_command_line_and_read(tmp_path: Path):
+    with gateway(settings(tmp_path, desk(tmp_path / "desk").config()), {ASK: ASKED}) as url:
+        pointsman("route", ASK, "--url", url)
+        pointsman("route", "hello", "--url", url)
+        listed = pointsman("calls", "list", "--url", url, "--json").json["calls"]
+        call_id = next(call["id"] for call in listed if call["outcome"] == "call")
+        assert pointsman("calls", "label", call_id, "right", "--url", url).code == 0
+        (row,) = imported(read_gateway(url))
+    assert row.place == f"{url}:{call_id}"
+    assert row.value["messages"] == [{"role": "user", "content": ASK}]
+    assert row.value["target"] == ASKED

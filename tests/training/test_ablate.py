@@ -1,0 +1,53 @@
+"""The ablation: one change at a time, the same rows for the same seed."""
+
+from typing import Any
+
+import pytest
+
+from gateway.types import Message
+
+pytest.importorskip("trl")
+
+from training.ablate import BASELINE, VARIANTS, sample, table
+from training.rows import Row
+from training.sft import Settings
+
+CALL = {"tool": "track_order", "arguments": {"order_id": "ORD-1234"}}
+NONE = {"tool": "no_tool", "reason": "chat"}
+ROWS = [
+    Row((Message("user", f"{n}"),), CALL if n % 4 else NONE, "call" if n % 4 else "chat", "v")
+    for n in range(400)
+]
+
+
+def result(variant: str, seed: int, exact: float) -> dict[str, Any]:
+    shares = {"tool_name_accuracy": 0.9, "argument_match_accuracy": 0.8, "wrong_call_rate": 0.1}
+    return {"variant": variant, "seed": seed, "exact": exact, "seconds": 600.0, **shares}
+
+
+def test_every_variant_differs_from_the_baseline_in_settings_that_exist():
+    for name, changes in VARIANTS.items():
+        fields = {k: v for k, v in changes.items() if k != "no_tool_share"}
+        made = Settings(**{**vars(BASELINE), **fields})
+        assert (made != BASELINE) == bool(fields), name
+
+
+def test_a_sample_has_the_wanted_share_and_repeats_for_the_same_seed():
+    chosen = sample(ROWS, 200, 0.3, 7)
+    assert len(chosen) == 200
+    assert sum(not row.calls for row in chosen) == 60
+    assert chosen == sample(ROWS, 200, 0.3, 7)
+    assert chosen != sample(ROWS, 200, 0.3, 8)
+
+
+def test_too_few_rows_of_a_sort_are_named():
+    with pytest.raises(ValueError, match="150 no_tool and 150 call rows wanted"):
+        sample(ROWS, 300, 0.5, 7)
+
+
+def test_the_table_gives_each_seed_and_ranks_by_the_mean():
+    lines = table(
+        [result("baseline", 7, 0.7), result("baseline", 8, 0.72), result("rank 8", 7, 0.8)]
+    ).splitlines()
+    assert lines[2].startswith("| rank 8 | 80.0 | 80.0 | 90.0 | 80.0 | 10.0 | 10 |")
+    assert lines[3].startswith("| baseline | 70.0, 72.0 | 71.0 |")

@@ -1,0 +1,165 @@
+"""One change at a time on 1,500 rows: the table in `training/README.md`.
+
+    python -m training.ablate --base-model DIR [--only NAME,NAME] [--seeds 7,8]
+
+Every (variant, seed) is trained in a process of its own and graded on the validation rows with
+the grammar and the threshold off; its line in `results.jsonl` is its only trace, so a killed run
+goes on where it was. The table is printed at the end.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gateway.engines.local import LocalEngine
+from gateway.types import Toolset
+from training.evaluate import evaluate
+from training.publish import unpublished
+from training.rows import Row, read_rows, row_json
+from training.sft import Settings, train
+
+ROWS = 1_500
+NO_TOOL_SHARE = 0.17
+BASELINE = Settings(learning_rate=1.5e-3, batch_size=8, epochs=2.0)
+VARIANTS: Mapping[str, Mapping[str, Any]] = {
+    "baseline": {},
+    "rank 8": {"rank": 8, "alpha": 16},
+    "rank 32": {"rank": 32, "alpha": 64},
+    "attention only": {"target_modules": "attention"},
+    "MLP only": {"target_modules": "mlp"},
+    "prompt: a line a tool": {"form": "lines", "max_length": 1_024},
+    "prompt: all schemas": {"form": "schemas", "max_length": 3_072},
+    "no_tool 8 %": {"no_tool_share": 0.08},
+    "no_tool 30 %": {"no_tool_share": 0.30},
+    "learning rate 5e-4": {"learning_rate": 5e-4},
+    "learning rate 3e-3": {"learning_rate": 3e-3},
+    "identifiers as written": {"refresh": False},
+}
+"""Name -> what differs from the baseline: fields of `Settings`, or the data's `no_tool_share`."""
+
+
+def sample(rows: Sequence[Row], n: int, no_tool_share: float, seed: int) -> list[Row]:
+    """`n` rows with the wanted share of no_tool rows, the same for the same seed.
+
+    Raises:
+        ValueError: there are too few rows of one of the two sorts.
+    """
+    rng = random.Random(seed)
+    none = [row for row in rows if not row.calls]
+    calls = [row for row in rows if row.calls]
+    wanted = round(n * no_tool_share)
+    if wanted > len(none) or n - wanted > len(calls):
+        raise ValueError(f"{wanted} no_tool and {n - wanted} call rows wanted, too few are there")
+    return rng.sample(none, wanted) + rng.sample(calls, n - wanted)
+
+
+def table(results: Sequence[Mapping[str, Any]]) -> str:
+    """Markdown: a line a variant, its seeds' figures and their means, best exact rate first."""
+    lines = [
+        "| change | exact, by seed | mean | right tool | arguments | wrong calls | minutes |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    groups = {name: [r for r in results if r["variant"] == name] for name in VARIANTS}
+    means = {name: statistics.mean(r["exact"] for r in g) for name, g in groups.items() if g}
+    for name in sorted(means, key=means.__getitem__, reverse=True):
+        group = groups[name]
+        each = ", ".join(f"{100 * r['exact']:.1f}" for r in group)
+        cells = [
+            f"{100 * statistics.mean(r[figure] for r in group):.1f}"
+            for figure in (
+                "exact", "tool_name_accuracy", "argument_match_accuracy", "wrong_call_rate",
+            )
+        ]  # fmt: skip
+        minutes = statistics.mean(r["seconds"] for r in group) / 60
+        lines.append(f"| {name} | {each} | {' | '.join(cells)} | {minutes:.0f} |")
+    return "\n".join(lines)
+
+
+def run_one(variant: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
+    """Train and grade one variant with one seed."""
+    changes = dict(VARIANTS[variant])
+    share = changes.pop("no_tool_share", NO_TOOL_SHARE)
+    settings = replace(BASELINE, **changes, seed=seed)
+    toolset = Toolset.from_json(json.loads(options.toolset.read_text()))
+    chosen = sample(read_rows(options.data / "train", toolset), ROWS, share, seed)
+    run = options.out / "run"
+    shutil.rmtree(run, ignore_errors=True)
+    run.mkdir(parents=True)
+    (run / "train.jsonl").write_text("".join(json.dumps(row_json(row)) + "\n" for row in chosen))
+    validation = options.data / "validation"
+    train(toolset, run / "train.jsonl", validation, options.base_model, run, settings)
+    report = asyncio.run(_graded(run, toolset, validation, options.base_model))
+    scores = report["adapter"]["constrained"]
+    record = json.loads((run / "settings.json").read_text())
+    figures = ("exact", "tool_name_accuracy", "argument_match_accuracy", "wrong_call_rate")
+    return {
+        "variant": variant,
+        "seed": seed,
+        "rows": len(chosen),
+        "seconds": record["seconds"],
+        **{name: scores[name]["value"] for name in figures},
+        "n": scores["exact"]["n"],
+    }
+
+
+async def _graded(run: Path, toolset: Toolset, validation: Path, base_model: Path) -> Any:
+    adapter = unpublished(run, run / "folder", toolset)
+    engine = LocalEngine(base_model)
+    await engine.start()
+    try:
+        await engine.load(adapter.version, adapter.folder)
+        rows = read_rows(validation, toolset)
+        return await evaluate(engine, adapter, rows, base_model=False, free=False)
+    finally:
+        await engine.close()
+
+
+def main() -> None:
+    """Command line of this script."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--base-model", type=Path, required=True)
+    parser.add_argument("--toolset", type=Path, default=Path("mcp_servers/support/toolset.json"))
+    parser.add_argument("--data", type=Path, default=Path("training/data/support"))
+    parser.add_argument("--out", type=Path, default=Path(".runs/ablation"))
+    parser.add_argument("--only", default=",".join(VARIANTS), help="variants, commas between")
+    parser.add_argument("--seeds", default="7,8")
+    parser.add_argument("--one", metavar="VARIANT,SEED", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    results = options.out / "results.jsonl"
+    if options.one:
+        variant, _, seed = options.one.rpartition(",")
+        with results.open("a") as file:
+            file.write(json.dumps(run_one(variant, int(seed), options)) + "\n")
+        return
+    names = options.only.split(",")
+    unknown = [name for name in names if name not in VARIANTS]
+    if unknown:
+        parser.error(f"unknown variants: {', '.join(unknown)}; there are {', '.join(VARIANTS)}")
+    for variant in names:
+        for seed in options.seeds.split(","):
+            if not any(r["variant"] == variant and r["seed"] == int(seed) for r in _read(results)):
+                # Its own process: a training keeps gigabytes that only its end gives back.
+                command = [sys.executable, "-m", "training.ablate", *sys.argv[1:]]
+                subprocess.run([*command, "--one", f"{variant},{seed}"], check=True)
+    print(table(_read(results)))
+
+
+def _read(results: Path) -> list[dict[str, Any]]:
+    lines = results.read_text().splitlines() if results.exists() else []
+    return [json.loads(line) for line in lines]
+
+
+if __name__ == "__main__":
+    main()

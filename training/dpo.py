@@ -1,0 +1,153 @@
+"""The optional second stage: direct preference optimisation from near misses (TRL's DPO).
+
+    python -m training.dpo --toolset T.json --train DIR --base-model DIR --from RUN --out DIR
+
+Goes on from the adapter of a first stage (`training.sft`), which is also the reference model.
+Rafailov et al. 2023; an SFT term on the chosen answers keeps them from losing probability.
+"""
+
+import argparse
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from datasets import Dataset
+from peft import PeftModel
+from transformers import AutoTokenizer
+from trl.trainer.dpo_config import DPOConfig
+from trl.trainer.dpo_trainer import DPOTrainer
+
+from gateway.types import Toolset
+from training.allocator import keep_freed_memory
+from training.examples import Example
+from training.preferences import Preference, preferences
+from training.rows import Row, read_rows, require_toolset
+from training.sft import Settings, load_base_model, tokenize
+
+
+@dataclass(frozen=True)
+class SecondStage:
+    """What decides the outcome besides the first stage and the rows."""
+
+    pairs: int = 1_000
+    beta: float = 0.1
+    sft_weight: float = 0.2
+    learning_rate: float = 5e-5
+    batch_size: int = 4
+    seed: int = 7
+
+
+class _Trainer(DPOTrainer):
+    """TRL's trainer on token ids of our own, which are those that serving asks with."""
+
+    def _prepare_dataset(self, dataset: Any, *_: Any, **__: Any) -> Any:
+        return dataset
+
+
+def refine(
+    toolset: Toolset, train_rows: Path, base_model: Path, first: Path, out: Path, stage: SecondStage
+) -> Path:
+    """Train the adapter of run `first` on preference pairs of its own rows, into `out`.
+
+    Raises:
+        RowError: a row is broken or was made for another toolset.
+        TooLongError: an answer does not fit the first stage's `max_length`.
+    """
+    keep_freed_memory()
+    record = json.loads((first / "settings.json").read_text())
+    settings = Settings(**{k: v for k, v in record["settings"].items() if k != "init_from"})
+    rows = read_rows(train_rows, toolset)
+    require_toolset(rows, toolset)
+    tokenizer = AutoTokenizer.from_pretrained(base_model)
+    pairs = preferences(rows, toolset, stage.pairs, stage.seed)
+    model: Any = PeftModel.from_pretrained(load_base_model(base_model), first, is_trainable=True)
+    trainer = _Trainer(
+        model=model,
+        args=_arguments(stage, settings, out / "checkpoints"),
+        train_dataset=Dataset.from_list(tokenized(pairs, toolset, settings, tokenizer)),
+        processing_class=tokenizer,
+    )
+    started = time.monotonic()
+    trainer.train()
+    trained: Any = trainer.model
+    trained.delete_adapter("ref")
+    trained.to(torch.bfloat16)
+    trainer.save_model(str(out))
+    record["second_stage"] = {
+        **asdict(stage), "made": len(pairs), "seconds": round(time.monotonic() - started, 1),
+        "log": trainer.state.log_history,
+    }  # fmt: skip
+    record["seconds"] = round(record["seconds"] + record["second_stage"]["seconds"], 1)
+    (out / "settings.json").write_text(json.dumps(record, indent=1))
+    return out
+
+
+def tokenized(
+    pairs: list[Preference], toolset: Toolset, settings: Settings, tokenizer: Any
+) -> list[dict[str, list[int]]]:
+    """`prompt_ids`, `chosen_ids` and `rejected_ids` of each pair."""
+
+    chosen = tokenize([pair.row for pair in pairs], toolset, settings, tokenizer)
+    rejected = tokenize([_answering(pair) for pair in pairs], toolset, settings, tokenizer)
+    return [
+        {"prompt_ids": _prompt(a), "chosen_ids": _answer(a), "rejected_ids": _answer(b)}
+        for a, b in zip(chosen, rejected, strict=True)
+    ]
+
+
+def _answering(pair: Preference) -> Row:
+    row = pair.row
+    return Row(row.messages, pair.rejected, row.kind, row.voice, offered=row.offered)
+
+
+def _prompt(example: Example) -> list[int]:
+    return example.input_ids[: len(example.input_ids) - sum(example.completion_mask)]
+
+
+def _answer(example: Example) -> list[int]:
+    return example.input_ids[len(_prompt(example)) :]
+
+
+def _arguments(stage: SecondStage, settings: Settings, checkpoints: Path) -> DPOConfig:
+    return DPOConfig(
+        output_dir=str(checkpoints),
+        num_train_epochs=1,
+        per_device_train_batch_size=stage.batch_size,
+        learning_rate=stage.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=settings.warmup,
+        beta=stage.beta,
+        loss_type=["sigmoid", "sft"],
+        loss_weights=[1.0, stage.sft_weight],
+        max_length=settings.max_length,
+        precompute_ref_log_probs=True,
+        gradient_checkpointing=False,
+        bf16=True,
+        use_cpu=not torch.cuda.is_available(),
+        save_strategy="no",
+        logging_steps=10,
+        seed=stage.seed,
+        report_to="none",
+    )
+
+
+def main() -> None:
+    """Command line of this script."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    for name in ("toolset", "train", "base-model", "from", "out"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    for name, value in asdict(SecondStage()).items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
+    options = vars(parser.parse_args())
+    stage = SecondStage(**{name: options[name] for name in asdict(SecondStage())})
+    toolset = Toolset.from_json(json.loads(cast(Path, options["toolset"]).read_text()))
+    refine(toolset, options["train"], options["base_model"], options["from"], options["out"], stage)
+
+
+if __name__ == "__main__":
+    main()

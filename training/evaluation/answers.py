@@ -1,0 +1,97 @@
+"""Ask for every row, and judge each answer as the gateway would.
+
+An answer passes the gateway's own parser, validation, grounding and decision; which threshold
+counts is chosen when it is graded. Below stand router and engine; above, the figures.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from gateway.decide import CallCheck, Decision, decide
+from gateway.engines.base import Engine
+from gateway.errors import ConversationTooLong
+from gateway.ground import ungrounded
+from gateway.manifest import Adapter
+from gateway.router import Router
+from gateway.score import Grade, grade
+from gateway.types import Call, Message, Route, Toolset
+from gateway.validate import ToolValidator
+from training.rows import Row
+
+Progress = Callable[[str, int, int], None]
+"""Told what is asked, how many rows are done, and of how many."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One row's answer: what the model proposed, and how long it took in seconds."""
+
+    row: Row
+    route: Route
+    checks: tuple[CallCheck, ...]
+    seconds: float
+
+    def decision(self, threshold: float, *, grounding: bool = True) -> Decision:
+        """What the gateway would do at a threshold."""
+        checks = self.checks
+        if not grounding:
+            checks = tuple(replace(check, grounding=()) for check in checks)
+        return decide(self.route, checks, threshold)
+
+    def grade(self, threshold: float = 0.0, *, grounding: bool = True) -> Grade:
+        """How that compares to what the row wants."""
+        decision = self.decision(threshold, grounding=grounding)
+        return grade(self.row.calls, decision.outcome, decision.calls, self.row.accept)
+
+
+class Judge:
+    """The gateway's checks of one toolset, for whoever proposed the calls."""
+
+    def __init__(self, toolset: Toolset) -> None:
+        """Compile the validators. Raises SchemaError for a schema that cannot be used."""
+        self._tools = toolset.by_name
+        self._validators = {tool.name: ToolValidator(tool) for tool in toolset.tools}
+
+    def answer(self, row: Row, route: Route, seconds: float) -> Answer:
+        """A route with what the checks say of each of its calls."""
+        checks = tuple(self._check(call, row.messages) for call in route.calls)
+        return Answer(row, route, checks, seconds)
+
+    def _check(self, call: Call, messages: Sequence[Message]) -> CallCheck:
+        tool = self._tools.get(call.tool)
+        if tool is None:
+            return CallCheck(call, None)
+        errors = self._validators[call.tool].errors(call.arguments)
+        return CallCheck(call, errors, ungrounded(call, tool, messages))
+
+
+async def answers(
+    engine: Engine,
+    adapter: Adapter,
+    rows: Sequence[Row],
+    *,
+    constrained: bool,
+    base_model: bool = False,
+    progress: Progress | None = None,
+) -> list[Answer]:
+    """Ask for every row. The adapter must be loaded in the engine under its version.
+
+    Raises:
+        EngineDown, UnknownModel: the engine cannot complete a prompt.
+    """
+    router, judge = Router(engine), Judge(adapter.toolset)
+    found: list[Answer] = []
+    label = f"{'base model' if base_model else 'adapter'}, {'grammar' if constrained else 'free'}"
+    for number, row in enumerate(rows, 1):
+        started = time.perf_counter()
+        try:
+            route = await router.route(
+                row.messages, adapter, constrained=constrained, base_model=base_model
+            )
+        except ConversationTooLong as exc:
+            route = Route(error=str(exc))
+        found.append(judge.answer(row, route, time.perf_counter() - started))
+        if progress:
+            progress(label, number, len(rows))
+    return found

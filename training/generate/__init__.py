@@ -1,0 +1,1 @@
+"""Distillation: a teacher behind an OpenAI-compatible endpoint writes rows for one toolset."""

@@ -1,0 +1,1 @@
+"""Rows from other people's files: one reader a source, one gate for all of them."""
