@@ -60,7 +60,7 @@ class Settings:
     seed: int = 7
     refresh: bool = True
     """Whether a row shows fresh identifiers from its second pass on."""
-    toolset: Literal["exact", "varied"] = "exact"
+    toolset_mode: Literal["exact", "varied"] = "exact"
     """`exact`: all rows were made for this toolset; `varied`: each row carries its own tools."""
 
     def __post_init__(self) -> None:
@@ -92,7 +92,7 @@ def train(
         "train": read_rows(train_rows, toolset),
         "validation": read_rows(validation_rows, toolset),
     }
-    require = require_toolset if settings.toolset == "exact" else require_own_tools
+    require = require_toolset if settings.toolset_mode == "exact" else require_own_tools
     for split in rows.values():
         require(split, toolset)
     made = {name: tokenize(split, toolset, settings, tokenizer) for name, split in rows.items()}
@@ -210,7 +210,11 @@ def main() -> None:
     parser.add_argument("--init-from", type=Path)
     defaults = Settings()
     for name, value in asdict(defaults).items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
+        flag = f"--{name.replace('_', '-')}"
+        if isinstance(value, bool):
+            parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=value)
+        else:
+            parser.add_argument(flag, type=type(value), default=value)
     options = vars(parser.parse_args())
     settings = Settings(**{name: options[name] for name in asdict(defaults)})
     toolset = Toolset.from_json(json.loads(options["toolset"].read_text()))

@@ -85,7 +85,6 @@ def pointsman(gateway: Gateway, *arguments: str) -> subprocess.CompletedProcess[
     )
 
 
-@pytest.mark.xfail(strict=True, reason="the first adapter is not trained enough (README)")
 def test_a_plain_request_becomes_a_valid_call(gateway: Gateway) -> None:
     done = pointsman(gateway, "route", "Where's my order ORD-1234?", "--json")
     reply = json.loads(done.stdout)
