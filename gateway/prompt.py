@@ -50,6 +50,21 @@ def last_turns(messages: Sequence[Message]) -> list[Message]:
     return [message for message in messages if message.role != "system"][-HISTORY_TURNS:]
 
 
+def openai_tools(toolset: Toolset) -> tuple[Mapping[str, Any], ...]:
+    """The toolset as `tools` of OpenAI's Chat Completions, which chat templates take as well."""
+    return tuple(
+        {
+            "type": "function",
+            "function": {
+                "name": tool.name,
+                "description": tool.description or "",
+                "parameters": tool.input_schema,
+            },
+        }
+        for tool in toolset.tools
+    )
+
+
 def render_answer(target: Mapping[str, Any], toolset: Toolset) -> str:
     """The text the model is trained to write for a target (DESIGN 5.1).
 

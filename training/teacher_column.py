@@ -19,7 +19,7 @@ import httpx
 from pydantic import BaseModel, Field, ValidationError
 
 from gateway.grammar import parse_answer
-from gateway.prompt import render
+from gateway.prompt import openai_tools, render
 from gateway.types import Route, Toolset, Usage
 from training.evaluation.answers import Answer, Judge, Progress
 from training.rows import Row
@@ -179,17 +179,7 @@ def request(teacher: Teacher, toolset: Toolset, row: Row) -> dict[str, Any]:
     return {
         "model": teacher.model,
         "messages": turns,
-        "tools": [
-            {
-                "type": "function",
-                "function": {
-                    "name": tool.name,
-                    "description": tool.description or "",
-                    "parameters": tool.input_schema,
-                },
-            }
-            for tool in toolset.tools
-        ],
+        "tools": openai_tools(toolset),
         "tool_choice": "auto",
         "temperature": 0,
     }

@@ -17,7 +17,13 @@ from gateway.formats.base import AnswerWriter, Asked, FormatRefused, Language
 from gateway.formats.template import AnswerTemplate, answer_template, assistant_turn
 from gateway.grammar import DECODER, MAX_CALLS, REASON_CHARS, SPACING, call_schema, read_call
 from gateway.grammar import parse_answer as parse_json
-from gateway.prompt import TOOL_RESULT_CHARS, PromptForm, last_turns, ordered_calls
+from gateway.prompt import (
+    TOOL_RESULT_CHARS,
+    PromptForm,
+    last_turns,
+    openai_tools,
+    ordered_calls,
+)
 from gateway.tokens import Tokenizer
 from gateway.types import Call, Message, Route, Toolset
 
@@ -43,7 +49,7 @@ class NativeFormat:
             f"If none fits, answer with `{_NO_TOOL}` and the reason."
         )
         turns = (_turn(message) for message in last_turns(messages))
-        return Asked(({"role": "system", "content": task}, *turns), _tools(toolset))
+        return Asked(({"role": "system", "content": task}, *turns), openai_tools(toolset))
 
     def language(self, toolset: Toolset) -> Language:
         """Lark of `no tool: REASON` and of 1 to MAX_CALLS calls that the schemas allow."""
@@ -99,20 +105,6 @@ def _turn(message: Message) -> dict[str, Any]:
     made = parse_json(message.content).calls if message.role == "assistant" else ()
     return (
         assistant_turn(calls=made) if made else {"role": message.role, "content": message.content}
-    )
-
-
-def _tools(toolset: Toolset) -> tuple[Mapping[str, Any], ...]:
-    return tuple(
-        {
-            "type": "function",
-            "function": {
-                "name": tool.name,
-                "description": tool.description or "",
-                "parameters": tool.input_schema,
-            },
-        }
-        for tool in toolset.tools
     )
 
 
