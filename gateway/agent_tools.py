@@ -1,16 +1,19 @@
 """Tools that an agent sends with its request, instead of those the gateway knows.
 
 They are compiled and compared with the trained toolset once per (adapter, content), in a bounded
-cache. Their drift is told in header and metric and masks nothing: the agent's schemas count.
+cache. Their drift is told in header and metric and masks nothing: the agent's schemas count. An
+adapter trained on varied tools is shown them; there is no drift then.
 """
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 
 from mcp.types import Tool
 
-from gateway.adapters.active import Active
-from gateway.drift import Drift, compare
+from gateway.adapters.active import Active, drift_of
+from gateway.drift import Drift
+from gateway.manifest import Adapter
 from gateway.observe import Metrics
 from gateway.types import Call, Toolset
 from gateway.validate import ArgumentError, SchemaError, ToolValidator
@@ -21,16 +24,20 @@ _KEPT = 256
 class AgentTools:
     """One agent's tools. One whose schema cannot be compiled is never called."""
 
-    def __init__(self, toolset: Toolset, trained: Toolset) -> None:
+    def __init__(self, toolset: Toolset, adapter: Adapter) -> None:
         self.by_name = toolset.by_name
         self.fingerprint = toolset.fingerprint
-        self.drift: Drift = compare(_unhinted(trained), _unhinted(toolset).by_name)
+        trained = replace(adapter, toolset=_unhinted(adapter.toolset))
+        self.drift: Drift = drift_of(trained, _unhinted(toolset).by_name)
         self._validators: dict[str, ToolValidator | SchemaError] = {}
         for tool in toolset.tools:
             try:
                 self._validators[tool.name] = ToolValidator(tool)
             except SchemaError as exc:
                 self._validators[tool.name] = exc
+        usable = [t for t in toolset.tools if isinstance(self._validators[t.name], ToolValidator)]
+        self.asked = adapter.offering(Toolset(toolset.name, tuple(usable)))
+        """The adapter as it is asked about these tools."""
 
     def errors(self, call: Call) -> Sequence[ArgumentError] | None:
         """Violations of the agent's own schema; None for a tool it did not send."""
@@ -58,7 +65,7 @@ class AgentToolsets:
         toolset = Toolset("agent", tools)
         key = (active.adapter.version, toolset.fingerprint)
         if key not in self._kept:
-            self._kept[key] = AgentTools(toolset, active.adapter.toolset)
+            self._kept[key] = AgentTools(toolset, active.adapter)
             if len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(key)

@@ -23,17 +23,16 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, cast
+from typing import Any
 
 from mcp.types import Tool
 
+from gateway.arguments import arguments
 from gateway.readings import names_amount, names_country, names_date
 from gateway.speech import plain_digits, spells, spells_email, spoken_numbers
 from gateway.types import Call, Message
 
 LONG_NUMBER_DIGITS = 5
-_MAX_DEPTH = 64
-_MAX_REFERENCES = 16
 _GAP = r"[\s\-‐‑–—_./]{0,2}"
 _DIGIT_GAP = r"[\s\-‐‑–—_]{0,2}"
 _LITERAL = re.compile(r"^\^((?:[A-Za-z0-9_/:@#\-]|\\[.\-/])+)")
@@ -53,13 +52,18 @@ class Ungrounded:
 
 def ungrounded(call: Call, tool: Tool, messages: Sequence[Message]) -> list[Ungrounded]:
     """The call's identifiers that no reading of the conversation gives; empty if all do."""
-    texts = [message.content for message in messages if message.role in ("user", "tool")]
-    source = plain_digits("\n".join(texts))
+    source = said_by_others(messages)
     return [
         Ungrounded(identifier.pointer, identifier.value)
         for identifier in identifiers(call, tool)
         if not _grounded(identifier, source)
     ]
+
+
+def said_by_others(messages: Sequence[Message]) -> str:
+    """What grounds: the texts of users and tools, digits of every script as 0 to 9."""
+    texts = [message.content for message in messages if message.role in ("user", "tool")]
+    return plain_digits("\n".join(texts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,57 +83,13 @@ class Identifier:
 
 def identifiers(call: Call, tool: Tool) -> Iterator[Identifier]:
     """The call's arguments that are identifiers, in the order of the arguments."""
-    return _identifiers(call.arguments, tool.input_schema, tool.input_schema, "", 0)
+    for argument in arguments(call, tool):
+        if _is_identifier(argument.value, argument.schema):
+            yield Identifier(argument.pointer, argument.value, argument.schema)
 
 
-def _identifiers(
-    value: Any, schema: Mapping[str, Any], root: Mapping[str, Any], pointer: str, depth: int
-) -> Iterator[Identifier]:
-    if depth > _MAX_DEPTH:
-        return
-    schema = _resolved(schema, root)
-    if isinstance(value, dict):
-        properties = cast(dict[str, Any], schema.get("properties") or {})
-        rest = schema.get("additionalProperties")
-        for name, item in cast(dict[str, Any], value).items():
-            inner = _schema(properties.get(name, rest))
-            step = name.replace("~", "~0").replace("/", "~1")
-            yield from _identifiers(item, inner, root, f"{pointer}/{step}", depth + 1)
-    elif isinstance(value, list):
-        inner = _schema(schema.get("items"))
-        for index, item in enumerate(cast(list[Any], value)):
-            yield from _identifiers(item, inner, root, f"{pointer}/{index}", depth + 1)
-    elif _is_identifier(value, schema):
-        yield Identifier(pointer, value, schema)
-
-
-def _resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Follow a local `$ref`; of alternatives take the one that describes an identifier."""
-    for _ in range(_MAX_REFERENCES):
-        reference = schema.get("$ref")
-        if reference == "#":
-            schema = root
-            continue
-        if not isinstance(reference, str) or not reference.startswith("#/"):
-            break
-        target: Any = root
-        for part in reference[2:].split("/"):
-            target = _schema(target).get(part.replace("~1", "/").replace("~0", "~"))
-        schema = _schema(target)
-    for key in ("anyOf", "oneOf", "allOf"):
-        for part in schema.get(key) or ():
-            inner = _schema(part)
-            if {"pattern", "format", "properties", "items", "$ref"} & set(inner):
-                return _resolved({**{k: v for k, v in schema.items() if k != key}, **inner}, root)
-    return schema
-
-
-def _schema(value: Any) -> Mapping[str, Any]:
-    return cast(Mapping[str, Any], value) if isinstance(value, dict) else {}
-
-
-def _is_identifier(value: Any, schema: Mapping[str, Any]) -> bool:
-    if isinstance(value, bool) or value is None or "enum" in schema or "const" in schema:
+def _is_identifier(value: str | int | float, schema: Mapping[str, Any]) -> bool:
+    if "enum" in schema or "const" in schema:
         return False
     if isinstance(value, str):
         return "pattern" in schema or "format" in schema or _is_path(value)
@@ -199,12 +159,16 @@ def _said(value: str, schema: Mapping[str, Any], source: str) -> bool:
 
 
 def _head(schema: Mapping[str, Any]) -> str:
-    """The constant head of a pattern: `ORD-` of `^ORD-[0-9]{4,6}$`."""
     pattern = schema.get("pattern")
-    match = _LITERAL.match(pattern) if isinstance(pattern, str) else None
+    return constant_head(pattern) if isinstance(pattern, str) else ""
+
+
+def constant_head(pattern: str) -> str:
+    """The constant head of a pattern: `ORD-` of `^ORD-[0-9]{4,6}$`; empty without one."""
+    match = _LITERAL.match(pattern)
     if match is None:
         return ""
-    head, following = match[1], cast(str, pattern)[match.end() :]
+    head, following = match[1], pattern[match.end() :]
     if following[:1] in ("?", "*", "+", "{", "|"):
         head = head[:-1]
     return (

@@ -3,15 +3,19 @@
 The only contract between `training` and `gateway`. An adapter folder holds
 `adapter_model.safetensors`, `adapter_config.json`, `manifest.json`, `toolset.json`, `eval.jsonl`
 and `report.json`. Its digest is sha256 over the canonical {file: sha256} and is kept outside.
+
+Publishing lays `report.html` beside them, a page for people that is made of `report.json` and
+`manifest.json` alone. The gateway neither needs, reads nor stores it and the digest leaves it out:
+whoever doubts a page makes it again from files that the digest covers.
 """
 
 import hashlib
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -20,7 +24,7 @@ from gateway.fingerprint import digest
 from gateway.formats.base import FormatName
 from gateway.formats.known import FORMATS
 from gateway.prompt import PROMPT_VERSION, PromptForm
-from gateway.types import Toolset
+from gateway.types import Evidence, Toolset
 
 FILES = (
     "adapter_model.safetensors",
@@ -33,6 +37,11 @@ FILES = (
 MAX_WEIGHT_BYTES = 10_000_000
 SERVABLE_RANKS = (8, 16, 32, 64)
 SHOWN_DIGITS = 8
+
+ToolsetMode = Literal["exact", "varied"]
+"""Whether an adapter learned one toolset, or from rows that each carried their own tools."""
+OFFERED = "tools"
+"""The name by which a prompt calls tools that are no toolset of their own."""
 
 
 class _Part(BaseModel):
@@ -50,18 +59,24 @@ class PromptSpec(_Part):
 
 
 class Calibration(_Part):
-    """Confidence = sigmoid(scale * log-probability + offset); calls below `threshold` are withheld.
+    """Turns an answer's evidence into a confidence; calls below `threshold` are withheld.
 
-    Platt scaling on validation rows; log-probability is the sum over the answer's tokens.
+    Confidence = sigmoid(scale * decided + free_text_scale * worded + offset), a logistic
+    regression on validation rows. Without `free_text_scale` both parts weigh the same.
     """
 
     scale: float = 1.0
+    free_text_scale: float | None = None
     offset: float = 0.0
     threshold: float = Field(default=0.5, ge=0, le=1)
 
-    def confidence(self, logprob: float) -> float:
+    def confidence(self, evidence: Evidence) -> float:
         """The calibrated probability that an answer is right, 0 to 1."""
-        score = max(-60.0, min(60.0, self.scale * logprob + self.offset))
+        free = self.scale if self.free_text_scale is None else self.free_text_scale
+        # Nought times an infinite log-probability would be no number.
+        decided = self.scale * evidence.decided if self.scale else 0.0
+        worded = free * evidence.worded if free else 0.0
+        score = max(-60.0, min(60.0, decided + worded + self.offset))
         return 1.0 / (1.0 + math.exp(-score))
 
 
@@ -80,13 +95,18 @@ class BaseModelSpec(_Part):
 
 
 class Manifest(_Part):
-    """What an adapter was trained on, how, and how it scored."""
+    """What an adapter was trained on, how, and how it scored.
+
+    A `varied` adapter is shown the tools on offer and has no drift; its toolset is what it is
+    graded and probed with.
+    """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")
     base_model: BaseModelSpec
     prompt: PromptSpec = PromptSpec()
     toolset: str
     toolset_fingerprint: str
+    toolset_mode: ToolsetMode = "exact"
     calibration: Calibration = Calibration()
     probes: tuple[Probe, ...] = ()
     data: dict[str, Any] = {}
@@ -114,6 +134,18 @@ class Adapter:
     def version(self) -> str:
         """`name@digest`, eight hex digits shown."""
         return f"{self.name}@{self.digest[:SHOWN_DIGITS]}"
+
+    def offering(self, tools: Toolset | None) -> "Adapter":
+        """The adapter as it is asked while `tools` are on offer; its `toolset` is what it is shown.
+
+        One that learned its toolset is shown that one, whatever is on offer. A `varied` one is
+        shown the tools on offer (its own toolset's if that is None), under the name that its rows
+        had for theirs.
+        """
+        if self.manifest.toolset_mode == "exact":
+            return self
+        shown = self.toolset if tools is None else tools
+        return replace(self, toolset=Toolset(OFFERED, shown.tools))
 
 
 def read_adapter(folder: Path) -> Adapter:
@@ -171,6 +203,8 @@ def _problems(
         found.append(
             f"prompt form {prompt.form!r}, the format {prompt.format} has {', '.join(format.forms)}"
         )
+    if manifest.toolset_mode == "varied" and prompt.form == "name":
+        found.append("trained on varied tools, but the prompt form 'name' shows none of them")
     if toolset.fingerprint != manifest.toolset_fingerprint:
         found.append("toolset.json is not the toolset that the manifest names")
     if config.get("r") not in SERVABLE_RANKS:

@@ -129,7 +129,7 @@ class Pipeline:
         _check_text(request.messages)
         active = self._resolve(request)
         agent = self._agent_toolsets.compiled(request.tools, active)
-        route = await self._router.route(request.messages, active.adapter)
+        route = await self._router.route(request.messages, (agent or active).asked)
         routed = clock.lap("route", clock.started)
         checks = [self._check(call, request, active, agent) for call in route.calls]
         decision = decide(route, checks, self._threshold(request, active), self._masked())
@@ -203,7 +203,7 @@ class Pipeline:
     def _check(
         self, call: Call, request: RouteRequest, active: Active, agent: AgentTools | None
     ) -> CallCheck:
-        trained = active.adapter.toolset.by_name.get(call.tool)
+        shown = (agent or active).asked.toolset.by_name.get(call.tool)
         entry = self._watch.catalog.entries.get(call.tool)
         live = active.live.by_name.get(call.tool) if active.live else None
         if agent is not None:
@@ -211,11 +211,11 @@ class Pipeline:
         else:
             tool = live
             errors = entry.validator.errors(call.arguments) if entry and live else None
-        known = tool or trained
+        known = tool or shown
         return CallCheck(
             call=call,
             # A tool the adapter never saw is never called by it, whoever offers it.
-            schema=errors if trained else None,
+            schema=errors if shown else None,
             grounding=ungrounded(call, known, request.messages) if known else (),
             drift=active.drift.grade_of(call.tool) if agent is None else "none",
             allowed=agent is None or call.tool in agent.by_name,

@@ -45,12 +45,22 @@ class Records:
     """The gateway's memory. All methods run on the event loop; SQLite runs in its own thread."""
 
     def __init__(
-        self, path: str = ":memory:", *, arguments: bool = True, max_calls: int = 100_000
+        self,
+        path: str = ":memory:",
+        *,
+        arguments: bool = True,
+        max_calls: int = 100_000,
+        read_only: bool = False,
     ) -> None:
-        """Without `arguments`, call arguments, requests and results are not kept."""
+        """Without `arguments`, call arguments, requests and results are not kept.
+
+        `read_only` looks at the file that a gateway made, perhaps one that runs, and never
+        changes it.
+        """
         self._path = path
         self._arguments = arguments
         self._max_calls = max_calls
+        self._read_only = read_only
         self._thread = ThreadPoolExecutor(1, "records")
         self._connection: sqlite3.Connection | None = None
         self._buffer: list[dict[str, Any]] = []
@@ -59,7 +69,11 @@ class Records:
         self.lost = 0
 
     async def open(self) -> None:
-        """Open or create the database. Raises ConfigurationError if the file cannot be used."""
+        """Open the database; without `read_only`, create what is missing of it.
+
+        Raises:
+            ConfigurationError: the file cannot be used.
+        """
         await self._run(self._open)
 
     async def close(self) -> None:
@@ -191,6 +205,9 @@ class Records:
         )  # fmt: skip
 
     def _open(self) -> None:
+        if self._read_only:
+            self._connection = _reader(Path(self._path))
+            return
         try:
             if self._path != ":memory:":
                 Path(self._path).parent.mkdir(parents=True, exist_ok=True)
@@ -247,6 +264,21 @@ class Records:
 
     async def _run(self, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _reader(path: Path) -> sqlite3.Connection:
+    """A connection that can neither write nor create. Raises ConfigurationError."""
+    try:
+        uri = f"{path.absolute().as_uri()}?mode=ro"
+        connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
+        try:
+            connection.execute(f"{_CALLS} LIMIT 0")
+        except sqlite3.Error:
+            connection.close()
+            raise
+    except sqlite3.Error as exc:
+        raise ConfigurationError(f"records {path}: no gateway's records are there: {exc}") from exc
+    return connection
 
 
 def _call(value: str, label: str | None) -> dict[str, Any]:

@@ -1,14 +1,18 @@
 """The router: a conversation and an adapter -> a route. It proposes; `decide` judges.
 
-Prompt and grammar render the toolset of the adapter's manifest, whatever is live, in the format
-that the manifest names. Below stands the engine; above, the pipeline.
+Prompt and grammar render the adapter's toolset, which is that of its manifest whatever is live
+(or, for a `varied` adapter, the tools on offer), in the format that the manifest names. The grammar
+lets only such identifiers be written as the conversation gives. Below stands the engine; above,
+the pipeline.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
 
+from gateway.candidates import narrowed
+from gateway.confidence import evidence
 from gateway.engines.base import Engine, Prompt
-from gateway.formats.base import FormatName, Language
+from gateway.formats.base import Language
 from gateway.formats.known import FORMATS
 from gateway.manifest import Adapter
 from gateway.types import Message, Route
@@ -23,7 +27,6 @@ class Router:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._languages: dict[tuple[FormatName, str], Language] = {}
 
     async def route(
         self,
@@ -33,7 +36,7 @@ class Router:
         constrained: bool = True,
         base_model: bool = False,
     ) -> Route:
-        """Ask the adapter.
+        """Ask the adapter about its toolset (`Adapter.offering`); without tools there is no_tool.
 
         For evaluation alone, `constrained=False` decodes freely, and `base_model=True` asks the
         base model without the adapter, shown every schema of the toolset.
@@ -42,10 +45,13 @@ class Router:
             ConversationTooLong: the conversation does not fit the adapter's prompt limit.
             EngineDown, UnknownModel: the engine cannot complete it.
         """
+        if not adapter.toolset.tools:
+            return Route(reason="there are no tools")
         spec = adapter.manifest.prompt
         format = FORMATS[spec.format]
         asked = format.ask(messages, adapter.toolset, "schemas" if base_model else spec.form)
-        language = self._language(adapter) if constrained else Language()
+        tools = narrowed(adapter.toolset, messages)
+        language = format.language(tools) if constrained else Language()
         completion = await self._engine.complete(
             Prompt(
                 messages=asked.messages,
@@ -57,16 +63,10 @@ class Router:
                 grammar=language.grammar,
             )
         )
+        found = evidence(completion)
         return replace(
             format.parse(completion.text),
-            confidence=adapter.manifest.calibration.confidence(completion.logprob),
-            logprob=completion.logprob,
+            confidence=adapter.manifest.calibration.confidence(found),
+            evidence=found,
             usage=completion.usage,
         )
-
-    def _language(self, adapter: Adapter) -> Language:
-        name = adapter.manifest.prompt.format
-        key = (name, adapter.toolset.fingerprint)
-        if key not in self._languages:
-            self._languages[key] = FORMATS[name].language(adapter.toolset)
-        return self._languages[key]

@@ -83,6 +83,25 @@ def spells(text: str, code: str) -> bool:
     )
 
 
+def joined_words(text: str, longest: int) -> frozenset[str]:
+    """Everything that neighbouring words and numbers of the text give, put together.
+
+    Signs are left out, figures stand as written and as spoken, and nothing is longer than
+    `longest` characters: all that `spells` and `spoken_numbers` could find is among it.
+    """
+    found: set[str] = set()
+    for tokens in (_tokens(text, figures=False), _tokens(text.casefold())):
+        words = [token.text for token in tokens if token.text.isalnum()]
+        for first in range(len(words)):
+            made = ""
+            for word in words[first:]:
+                made += word
+                if len(made) > longest:
+                    break
+                found.add(made)
+    return frozenset(found)
+
+
 def spoken_numbers(text: str) -> frozenset[str]:
     """Every number spoken in the text: "twelve thirty four" -> 1234, also read as 12 and 34.
 

@@ -111,6 +111,17 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """Natural log-probability of an answer, in two parts that add up to it.
+
+    `decided`: which tools, which arguments, which values; `worded`: the tokens within free text.
+    """
+
+    decided: float
+    worded: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """What the router model answered, parsed but not yet judged.
 
@@ -122,7 +133,7 @@ class Route:
     reason: str | None = None
     error: str | None = None
     confidence: float | None = None
-    logprob: float | None = None
+    evidence: Evidence | None = None
     usage: Usage = field(default_factory=Usage)
 
     @property

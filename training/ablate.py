@@ -2,9 +2,9 @@
 
     python -m training.ablate --base-model DIR [--only NAME,NAME] [--seeds 7,8]
 
-Every (variant, seed) is trained in a process of its own and graded on the validation rows with
-the grammar and the threshold off; its line in `results.jsonl` is its only trace, so a killed run
-goes on where it was. The table is printed at the end.
+Every (variant, seed) is trained in a process of its own and graded with the grammar and the
+threshold off on the same validation rows; its line in `results.jsonl` is its only trace, so a
+killed run goes on where it was. The table is printed at the end.
 """
 
 import argparse
@@ -22,14 +22,17 @@ from typing import Any
 
 from gateway.engines.local import LocalEngine
 from gateway.types import Toolset
+from training.dpo import SecondStage, refine
 from training.evaluate import evaluate
 from training.publish import unpublished
 from training.rows import Row, read_rows, row_json
-from training.sft import Settings, train
+from training.settings import Settings
+from training.sft import train
 
 ROWS = 1_500
 NO_TOOL_SHARE = 0.17
-BASELINE = Settings(learning_rate=1.5e-3, batch_size=8, epochs=2.0)
+GRADED_ROWS = 200
+BASELINE = Settings(learning_rate=1.5e-3, batch_size=8, epochs=1.0)
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "baseline": {},
     "rank 8": {"rank": 8, "alpha": 16},
@@ -42,9 +45,10 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "no_tool 30 %": {"no_tool_share": 0.30},
     "learning rate 5e-4": {"learning_rate": 5e-4},
     "learning rate 3e-3": {"learning_rate": 3e-3},
-    "identifiers as written": {"refresh": False},
+    "second stage": {"second_stage": SecondStage(pairs=400)},
 }
-"""Name -> what differs from the baseline: fields of `Settings`, or the data's `no_tool_share`."""
+"""Name -> what differs from the baseline: fields of `Settings`, `no_tool_share` of the data, or a
+`second_stage` with preference pairs of the same rows."""
 
 
 def sample(rows: Sequence[Row], n: int, no_tool_share: float, seed: int) -> list[Row]:
@@ -88,6 +92,7 @@ def run_one(variant: str, seed: int, options: argparse.Namespace) -> dict[str, A
     """Train and grade one variant with one seed."""
     changes = dict(VARIANTS[variant])
     share = changes.pop("no_tool_share", NO_TOOL_SHARE)
+    second: SecondStage | None = changes.pop("second_stage", None)
     settings = replace(BASELINE, **changes, seed=seed)
     toolset = Toolset.from_json(json.loads(options.toolset.read_text()))
     chosen = sample(read_rows(options.data / "train", toolset), ROWS, share, seed)
@@ -96,10 +101,15 @@ def run_one(variant: str, seed: int, options: argparse.Namespace) -> dict[str, A
     run.mkdir(parents=True)
     (run / "train.jsonl").write_text("".join(json.dumps(row_json(row)) + "\n" for row in chosen))
     validation = options.data / "validation"
-    train(toolset, run / "train.jsonl", validation, options.base_model, run, settings)
-    report = asyncio.run(_graded(run, toolset, validation, options.base_model))
+    trained = train(toolset, run / "train.jsonl", validation, options.base_model, run, settings)
+    if second is not None:
+        trained = refine(
+            toolset, run / "train.jsonl", options.base_model, run, run / "second", second
+        )
+    graded = random.Random(0).sample(read_rows(validation, toolset), GRADED_ROWS)
+    report = asyncio.run(_graded(trained, toolset, graded, options.base_model))
     scores = report["adapter"]["constrained"]
-    record = json.loads((run / "settings.json").read_text())
+    record = json.loads((trained / "settings.json").read_text())
     figures = ("exact", "tool_name_accuracy", "argument_match_accuracy", "wrong_call_rate")
     return {
         "variant": variant,
@@ -111,13 +121,12 @@ def run_one(variant: str, seed: int, options: argparse.Namespace) -> dict[str, A
     }
 
 
-async def _graded(run: Path, toolset: Toolset, validation: Path, base_model: Path) -> Any:
+async def _graded(run: Path, toolset: Toolset, rows: Sequence[Row], base_model: Path) -> Any:
     adapter = unpublished(run, run / "folder", toolset)
     engine = LocalEngine(base_model)
     await engine.start()
     try:
         await engine.load(adapter.version, adapter.folder)
-        rows = read_rows(validation, toolset)
         return await evaluate(engine, adapter, rows, base_model=False, free=False)
     finally:
         await engine.close()

@@ -1,14 +1,19 @@
-"""The loss over the answer's tokens, with logits computed at the answer's positions alone.
+"""The loss over the answer's tokens, at the price of what differs between the rows of a batch.
 
-A small model with a vocabulary of 49,152 spends half of a training step on logits. Answers are a
-third of our tokens, so asking the model for the others (as TRL's own loss does) costs a CPU twice
-the time for the same gradients.
+Two savings, the same gradients:
+
+- logits are computed at the answer's positions alone. A small model with a vocabulary of 49,152
+  spends half of a training step on logits, and answers are a third of our tokens;
+- what all rows of a batch begin with (the system message with the toolset) is computed once, and
+  its keys and values are shared. That is a quarter of our tokens where the prompt holds the
+  toolset's name alone, and nearly all of them where it holds every schema.
 """
 
 from typing import Any
 
 import torch
 from torch.nn.functional import cross_entropy
+from transformers import DynamicCache
 from trl.trainer.sft_trainer import SFTTrainer
 
 IGNORED = -100
@@ -35,12 +40,31 @@ class AnswerLossTrainer(SFTTrainer):
         targets = inputs["labels"][:, 1:]
         answers = targets != IGNORED
         positions = answers.any(dim=0).nonzero().squeeze(1)
-        logits = model(
-            input_ids=inputs["input_ids"],
-            attention_mask=inputs["attention_mask"],
-            logits_to_keep=positions,
-            use_cache=False,
-        ).logits
+        logits = _logits(model, inputs["input_ids"], inputs["attention_mask"], positions)
         kept = answers[:, positions]
         total = cross_entropy(logits[kept].float(), targets[:, positions][kept], reduction="sum")
         return total / (kept.sum() if num_items_in_batch is None else num_items_in_batch)
+
+
+def _logits(
+    model: Any, ids: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor
+) -> torch.Tensor:
+    """Logits at `positions`, (rows, positions, vocabulary); rows are padded on the right."""
+    shared = min(_common_prefix(ids), int(positions[0]))
+    cache = DynamicCache(config=model.config)
+    if shared:
+        model(input_ids=ids[:1, :shared], past_key_values=cache, use_cache=True, logits_to_keep=1)
+        cache.batch_repeat_interleave(len(ids))
+    return model(
+        input_ids=ids[:, shared:],
+        attention_mask=mask,
+        past_key_values=cache,
+        use_cache=True,
+        logits_to_keep=positions - shared,
+    ).logits
+
+
+def _common_prefix(ids: torch.Tensor) -> int:
+    """How many tokens all rows begin with."""
+    differing = (ids != ids[:1]).any(dim=0).nonzero()
+    return int(differing[0]) if len(differing) else ids.shape[1]

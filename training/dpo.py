@@ -6,12 +6,11 @@ Goes on from the adapter of a first stage (`training.sft`), which is also the re
 Rafailov et al. 2023; an SFT term on the chosen answers keeps them from losing probability.
 """
 
-import argparse
 import json
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from datasets import Dataset
@@ -23,9 +22,11 @@ from trl.trainer.dpo_trainer import DPOTrainer
 from gateway.types import Toolset
 from training.allocator import keep_freed_memory
 from training.examples import Example
+from training.options import read_options
 from training.preferences import Preference, preferences
 from training.rows import Row, read_rows, require_toolset
-from training.sft import Settings, load_base_model, tokenize
+from training.settings import Settings
+from training.sft import load_base_model, tokenize, training_dtype
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ def refine(
     Raises:
         RowError: a row is broken or was made for another toolset.
         TooLongError: an answer does not fit the first stage's `max_length`.
+        ValueError: the rows give no pairs.
     """
     keep_freed_memory()
     record = json.loads((first / "settings.json").read_text())
@@ -63,6 +65,8 @@ def refine(
     require_toolset(rows, toolset)
     tokenizer = AutoTokenizer.from_pretrained(base_model)
     pairs = preferences(rows, toolset, stage.pairs, stage.seed)
+    if not pairs:
+        raise ValueError(f"{train_rows}: no row is nearly another, so there are no pairs")
     model: Any = PeftModel.from_pretrained(load_base_model(base_model), first, is_trainable=True)
     trainer = _Trainer(
         model=model,
@@ -125,7 +129,7 @@ def _arguments(stage: SecondStage, settings: Settings, checkpoints: Path) -> DPO
         max_length=settings.max_length,
         precompute_ref_log_probs=True,
         gradient_checkpointing=False,
-        bf16=True,
+        bf16=training_dtype() is torch.bfloat16,
         use_cpu=not torch.cuda.is_available(),
         save_strategy="no",
         logging_steps=10,
@@ -136,17 +140,10 @@ def _arguments(stage: SecondStage, settings: Settings, checkpoints: Path) -> DPO
 
 def main() -> None:
     """Command line of this script."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    for name in ("toolset", "train", "base-model", "from", "out"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
-    for name, value in asdict(SecondStage()).items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
-    options = vars(parser.parse_args())
-    stage = SecondStage(**{name: options[name] for name in asdict(SecondStage())})
-    toolset = Toolset.from_json(json.loads(cast(Path, options["toolset"]).read_text()))
-    refine(toolset, options["train"], options["base_model"], options["from"], options["out"], stage)
+    required = ("toolset", "train", "base-model", "from", "out")
+    paths, stage = read_options(__doc__, required, SecondStage())
+    toolset = Toolset.from_json(json.loads(paths["toolset"].read_text()))
+    refine(toolset, paths["train"], paths["base_model"], paths["from"], paths["out"], stage)
 
 
 if __name__ == "__main__":

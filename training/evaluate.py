@@ -15,7 +15,8 @@ from training.evaluation import breakdown, confidence, failures
 from training.evaluation.answers import Answer, Progress, answers
 from training.evaluation.confidence import proposals
 from training.rows import Row, rows_digest
-from training.teacher_column import Teacher, teacher_answers
+from training.teacher import Teacher
+from training.teacher_column import teacher_answers
 
 __all__ = ["Answer", "Progress", "Teacher", "answers", "evaluate", "proposals"]
 
@@ -34,6 +35,8 @@ async def evaluate(
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """The report of an adapter on rows; `free`, `base_model` and `teacher` add their columns.
+
+    The caller closes the teacher.
 
     Raises:
         ValueError: there are no rows.

@@ -1,11 +1,9 @@
 """Write the adapter folder that the gateway serves (DESIGN 5.5), from a training run."""
 
 import json
-import platform
 import shutil
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +19,11 @@ from gateway.manifest import (
     read_adapter,
 )
 from gateway.types import Toolset
+from training.report_html import render
 from training.rows import Row, row_json
 
-_LIBRARIES = ("torch", "transformers", "peft", "trl", "datasets", "llguidance", "mcp")
+_VARIED_ROOM: Mapping[str, int] = {"max_prompt_tokens": 8_000, "max_answer_tokens": 512}
+"""An adapter of varied tools is shown whatever is on offer, and gets room for it."""
 
 
 class PublishRefused(ValueError):
@@ -41,11 +41,15 @@ def write_folder(
     eval_rows: Sequence[Row],
     calibration: Calibration | None = None,
     report: Mapping[str, Any] | None = None,
+    environment: Mapping[str, Any] | None = None,
 ) -> Adapter:
     """Assemble `out` from a run of `training.sft`; the folder is replaced whole.
 
+    A report is also written as a page. `environment` is for a run that recorded none itself.
+
     Raises:
         AdapterRefused: the gateway would not serve what was made.
+        KeyError: the report lacks a member that every report has.
     """
     record = json.loads((run / "settings.json").read_text())
     settings = record["settings"]
@@ -55,11 +59,12 @@ def write_folder(
         prompt=_prompt(settings),
         toolset=toolset.name,
         toolset_fingerprint=toolset.fingerprint,
+        toolset_mode=settings.get("toolset_mode", "exact"),
         calibration=calibration or Calibration(),
         probes=tuple(probes),
         data={key: record[key] for key in ("rows", "tokens", "data_digest")},
         settings={**settings, "seconds": record["seconds"]},
-        environment=_environment(),
+        environment=dict(record.get("environment") or environment or {}),
         scores=dict((report or {}).get("adapter", {}).get("constrained", {})),
         created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     )
@@ -75,6 +80,11 @@ def write_folder(
     lines = [json.dumps(row_json(row), ensure_ascii=False) for row in eval_rows]
     (made / "eval.jsonl").write_text("".join(line + "\n" for line in lines))
     adapter = read_adapter(made)
+    if report:
+        # The page is no part of the digest, so unlike report.json it can name the version.
+        named = {**report, "adapter_version": adapter.version}
+        page = render(named, manifest.model_dump(mode="json"))
+        (made / "report.html").write_text(page, encoding="utf-8")
     shutil.rmtree(out, ignore_errors=True)
     made.rename(out)
     return Adapter(out, adapter.digest, adapter.manifest, adapter.toolset)
@@ -107,7 +117,8 @@ def refuse_below(report: Mapping[str, Any], minimum: Mapping[str, float]) -> Non
 def _prompt(settings: Mapping[str, Any]) -> PromptSpec:
     """How the run's rows were rendered; runs before there were formats wrote JSON."""
     named: FormatName = settings.get("format", "json")
-    return PromptSpec(format=named, version=FORMATS[named].version, form=settings["form"])
+    room = _VARIED_ROOM if settings.get("toolset_mode") == "varied" else {}
+    return PromptSpec(format=named, version=FORMATS[named].version, form=settings["form"], **room)
 
 
 def _tidy_config(file: Path, base_model: str) -> None:
@@ -119,13 +130,3 @@ def _tidy_config(file: Path, base_model: str) -> None:
 
 def _write(file: Path, value: Any) -> None:
     file.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
-
-
-def _environment() -> dict[str, Any]:
-    found: dict[str, Any] = {"python": platform.python_version(), "machine": platform.machine()}
-    for library in _LIBRARIES:
-        try:
-            found[library] = version(library)
-        except PackageNotFoundError:
-            continue
-    return found

@@ -1,26 +1,43 @@
-"""From a finished training run to a published folder: calibrate -> evaluate -> refuse or write."""
+"""What stands around a training: check the rows before it, and publish its run afterwards.
 
+check -> (training.sft) -> calibrate -> evaluate -> compare -> refuse or write
+"""
+
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gateway.engines.base import Engine
 from gateway.engines.local import LocalEngine
 from gateway.manifest import Adapter, BaseModelSpec, Calibration, Probe
 from gateway.types import Toolset
 from gateway.weights import weights_digest
 from training import calibrate
+from training.check.dataset import SPLITS, check, read_splits
+from training.check.lengths import Limit
+from training.check.report import listed
+from training.check.targets import Require
+from training.comparison import compare, in_service
+from training.environment import environment
 from training.evaluate import Progress, answers, evaluate, proposals
+from training.probes import chosen
 from training.publish import refuse_below, write_folder
-from training.rows import read_rows
+from training.rows import RowError, read_rows, require_toolset
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Recipe:
     """What publishing needs besides the run. Rates are shares of all rows, 0 to 1.
 
-    `served_only` grades what the gateway would serve and leaves free decoding and the base model
-    out, which take the longest.
+    Without `probes`, validation rows that the adapter answers right are taken. `against` is the
+    folder of the version in service, which the adapter may not be worse than
+    (`training.comparison`); None is what the published folder holds so far, and `compare` False
+    compares with nothing. `served_only` grades what the gateway would serve and leaves free
+    decoding and the base model out, which take the longest.
     """
 
     name: str
@@ -32,33 +49,65 @@ class Recipe:
     probes: Sequence[Probe] = ()
     minimum: Mapping[str, float] = field(default_factory=dict[str, float])
     max_wrong_rate: float = 0.03
+    against: Path | None = None
+    compare: bool = True
     served_only: bool = False
 
 
+def check_data(
+    data: Path, toolset: Toolset, limit: Limit | None = None, require: Require = require_toolset
+) -> None:
+    """Check the rows of all three splits as `dataset check` does; its warnings are logged.
+
+    Raises:
+        RowError: a row is broken, or a split is missing.
+        DatasetRefused: there are errors; nothing may be trained on these rows.
+    """
+    splits = read_splits(data, toolset)
+    missing = [name for name in SPLITS if name not in splits]
+    if missing:
+        raise RowError(f"{data}: holds no {', '.join(missing)}")
+    for warning in listed(check(splits, toolset, limit=limit, require=require).warnings):
+        logger.warning("%s", warning)
+
+
 async def publish_run(
-    recipe: Recipe, run: Path, out: Path, progress: Progress | None = None
+    recipe: Recipe,
+    run: Path,
+    out: Path,
+    progress: Progress | None = None,
+    engine: Engine | None = None,
 ) -> dict[str, Any]:
     """Calibrate on the validation rows, grade on the test rows, and write `out`.
 
+    `engine` runs the recipe's base model; without one it is embedded.
+
     Raises:
         RowError: the rows cannot be read.
-        PublishRefused: a figure is below its minimum; `out` is untouched.
-        AdapterRefused: the gateway would not serve the adapter.
+        PublishRefused: a figure is below its minimum, or the version in service is better; `out`
+            is untouched.
+        AdapterRefused: the gateway would not serve the adapter, or not that of `recipe.against`.
     """
     validation = read_rows(recipe.validation, recipe.toolset)
     test = read_rows(recipe.test, recipe.toolset)
     digest = weights_digest(recipe.base_model)
+    served = in_service(recipe.against, out, digest, recipe.toolset) if recipe.compare else None
+    here = {**environment(), "measured": "when published"}
 
     def folder(
-        target: Path, calibration: Calibration | None, report: Mapping[str, Any] | None
+        target: Path,
+        calibration: Calibration | None,
+        report: Mapping[str, Any] | None,
+        probes: Sequence[Probe] = recipe.probes,
     ) -> Adapter:
         return write_folder(
             run, target, name=recipe.name, toolset=recipe.toolset,
             base_model=BaseModelSpec(name=recipe.base_model_name, weights_digest=digest),
-            probes=recipe.probes, eval_rows=validation, calibration=calibration, report=report,
+            probes=probes, eval_rows=validation, calibration=calibration, report=report,
+            environment=here,
         )  # fmt: skip
 
-    engine = LocalEngine(recipe.base_model)
+    engine = engine or LocalEngine(recipe.base_model)
     await engine.start()
     try:
         raw = folder(run / "uncalibrated", None, None)
@@ -69,6 +118,9 @@ async def publish_run(
         await engine.load(ready.version, ready.folder)
         full = not recipe.served_only
         report = await evaluate(engine, ready, test, base_model=full, free=full, progress=progress)
+        refuse_below(report, recipe.minimum)
+        if served is not None:
+            report["compared_with"] = await compare(engine, report, served, test, progress)
     finally:
         await engine.close()
     report["calibration"] = {
@@ -76,6 +128,5 @@ async def publish_run(
         "validation_rows": len(validation),
         "validation_exact": sum(a.grade().exact for a in found) / len(validation),
     }
-    refuse_below(report, recipe.minimum)
-    folder(out, calibration, report)
+    folder(out, calibration, report, recipe.probes or chosen(found))
     return report

@@ -32,8 +32,8 @@ _GROUPS = {"per_tool": "tool", "per_kind": "kind", "per_voice": "voice"}
 _OUTCOMES = 2
 """Lines of the confusion matrix that are no tools: no_tool and several."""
 _PROVENANCE = (
-    "name", "created", "base_model", "prompt", "toolset", "toolset_fingerprint", "calibration",
-    "data", "settings", "environment",
+    "name", "created", "base_model", "prompt", "toolset", "toolset_fingerprint", "toolset_mode",
+    "calibration", "data", "settings", "environment",
 )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from typing import Any, Literal, cast, get_args
 
 from gateway.fingerprint import digest
 from gateway.grammar import MAX_CALLS
+from gateway.manifest import OFFERED
 from gateway.types import Call, Message, Role, Toolset
 from gateway.validate import ToolValidator
 
@@ -152,7 +153,7 @@ def parse_row(
     Raises:
         ValueError, KeyError, TypeError, AttributeError: it is no row; the message says why.
     """
-    offered = Toolset.from_json({"name": "tools", "tools": value["tools"]}) if _own(value) else None
+    offered = Toolset.from_json({"name": OFFERED, "tools": value["tools"]}) if _own(value) else None
     row = Row(
         messages=_messages(value),
         target=value["target"],

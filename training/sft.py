@@ -6,14 +6,13 @@ Writes the PEFT adapter and `settings.json` into `--out`. A killed run goes on f
 checkpoint when the same command is given again.
 """
 
-import argparse
 import json
 import random
-import time
+import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from datasets import Dataset
@@ -22,50 +21,34 @@ from peft.helpers import disable_input_dtype_casting
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl.trainer.sft_config import SFTConfig
 
-from gateway.formats.base import FormatName
-from gateway.manifest import SERVABLE_RANKS
-from gateway.prompt import PromptForm
+from gateway.engines.local import compute_dtype
 from gateway.types import Toolset
+from gateway.weights import weights_digest
 from training.allocator import keep_freed_memory
 from training.answer_loss import AnswerLossTrainer
+from training.checkpoints import (
+    SAVE_EVERY_S,
+    ClockedCheckpoints,
+    last_whole,
+    require_same_run,
+    seconds_spent,
+)
+from training.environment import environment
 from training.examples import Example, examples
+from training.options import read_options
 from training.order import arranged
 from training.refresh import Refresher, in_passes
 from training.rows import Row, read_rows, require_own_tools, require_toolset, rows_digest
+from training.settings import Settings, Targets
 
-Targets = Literal["all-linear", "attention", "mlp"]
+FINISHED = "settings.json"
+"""Written last: what a finished run was made of."""
 _MODULES: dict[Targets, str | list[str]] = {
     "all-linear": "all-linear",
     "attention": ["q_proj", "k_proj", "v_proj", "o_proj"],
     "mlp": ["gate_proj", "up_proj", "down_proj"],
 }
 """Layers that LoRA adapts; the names are those of the Llama and Qwen families."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Everything that decides the outcome of a run besides data and base model."""
-
-    format: FormatName = "json"
-    form: PromptForm = "name"
-    rank: int = 16
-    alpha: int = 32
-    dropout: float = 0.0
-    target_modules: Targets = "all-linear"
-    learning_rate: float = 4e-4
-    epochs: float = 2.0
-    batch_size: int = 16
-    warmup: float = 0.05
-    max_length: int = 512
-    seed: int = 7
-    refresh: bool = True
-    """Whether a row shows fresh identifiers from its second pass on."""
-    toolset_mode: Literal["exact", "varied"] = "exact"
-    """`exact`: all rows were made for this toolset; `varied`: each row carries its own tools."""
-
-    def __post_init__(self) -> None:
-        if self.rank not in SERVABLE_RANKS:
-            raise ValueError(f"rank {self.rank}: vLLM serves {SERVABLE_RANKS}")
 
 
 def train(
@@ -76,15 +59,19 @@ def train(
     out: Path,
     settings: Settings,
     init_from: Path | None = None,
+    save_every_s: float = SAVE_EVERY_S,
 ) -> Path:
     """Train and save an adapter into `out`; resumes from a checkpoint of the same run.
 
+    A run that is finished already is left as it is.
     `init_from` is an adapter folder to go on from instead of a fresh LoRA of `settings.rank`.
+    A checkpoint is written every `save_every_s` seconds.
 
     Raises:
         RowError: a row is broken.
         ToolsetMismatch: a row was made for another toolset, or offers no tools of its own.
         TooLongError: a row does not fit `settings.max_length` tokens.
+        RunMismatch: `out` holds the beginning of a run with other rows or settings.
     """
     keep_freed_memory()
     tokenizer = AutoTokenizer.from_pretrained(base_model)
@@ -100,7 +87,18 @@ def train(
     order = arranged(lengths, settings.batch_size, settings.epochs, settings.seed)
     refresher = Refresher(toolset, random.Random(settings.seed)) if settings.refresh else None
     shown = list(in_passes(rows["train"], order, refresher))
+    chosen = asdict(settings) | {"init_from": init_from.name if init_from else None}
+    data_digest = {name: rows_digest(split) for name, split in rows.items()}
+    require_same_run(
+        out,
+        {**chosen, "data_digest": data_digest, "toolset": toolset.fingerprint,
+         "base_model": weights_digest(base_model)},
+    )  # fmt: skip
+    if (out / FINISHED).is_file():
+        return out
     checkpoints = out / "checkpoints"
+    begun = last_whole(checkpoints)
+    clock = ClockedCheckpoints(save_every_s, seconds_spent(begun))
     trainer = AnswerLossTrainer(
         model=_model(base_model, init_from),
         args=_arguments(settings, checkpoints),
@@ -108,24 +106,25 @@ def train(
         eval_dataset=_dataset(made["validation"]),
         processing_class=tokenizer,
         peft_config=None if init_from else _lora(settings),
+        callbacks=[clock],
     )
-    started = time.monotonic()
     with disable_input_dtype_casting(cast(Any, trainer.model)):  # autocast does it, and cheaper
-        trainer.train(resume_from_checkpoint=any(checkpoints.glob("checkpoint-*")) or None)
-    seconds = time.monotonic() - started
+        trainer.train(resume_from_checkpoint=str(begun) if begun else None)
+    seconds = clock.seconds
     cast(Any, trainer.model).to(torch.bfloat16)
     trainer.save_model(str(out))
     record = {
-        "settings": asdict(settings) | {"init_from": init_from.name if init_from else None},
+        "settings": chosen,
         "rows": {name: len(split) for name, split in rows.items()},
-        "data_digest": {name: rows_digest(split) for name, split in rows.items()},
+        "data_digest": data_digest,
         "tokens": {
             name: sum(len(example.input_ids) for example in split) for name, split in made.items()
         },
         "seconds": round(seconds, 1),
+        "environment": environment(),
         "log": trainer.state.log_history,
     }
-    (out / "settings.json").write_text(json.dumps(record, indent=1))
+    (out / FINISHED).write_text(json.dumps(record, indent=1))
     return out
 
 
@@ -149,13 +148,18 @@ def _model(folder: Path, init_from: Path | None) -> Any:
 
 
 def load_base_model(folder: Path) -> Any:
-    """The base model in bfloat16, with the attention that trains fastest where it runs."""
+    """The base model with the precision and the attention that train fastest where it runs."""
     # The fused attention of the CPU build spends 80 ms a layer in its backward pass at these
     # lengths, eager attention a tenth of that; on CUDA the fused one is the faster.
     attention = "sdpa" if torch.cuda.is_available() else "eager"
     return AutoModelForCausalLM.from_pretrained(
-        folder, dtype=torch.bfloat16, attn_implementation=attention
+        folder, dtype=training_dtype(), attn_implementation=attention
     )
+
+
+def training_dtype() -> torch.dtype:
+    """bfloat16 where the machine computes with it, else float32; saved adapters are bfloat16."""
+    return compute_dtype(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
 
 
 def _dataset(made: list[Example]) -> Dataset:
@@ -186,41 +190,28 @@ def _arguments(settings: Settings, checkpoints: Path) -> SFTConfig:
         completion_only_loss=True,
         train_sampling_strategy="sequential",
         gradient_checkpointing=False,
-        bf16=True,
+        bf16=training_dtype() is torch.bfloat16,
         use_cpu=not torch.cuda.is_available(),
         eval_strategy="epoch",
         prediction_loss_only=True,
-        save_strategy="steps",
-        save_steps=60,
+        save_strategy="no",  # the clock decides
         save_total_limit=2,
         logging_steps=10,
         seed=settings.seed,
         data_seed=settings.seed,
         report_to="none",
+        disable_tqdm=not sys.stderr.isatty(),
     )
 
 
 def main() -> None:
     """Command line of this script."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    for name in ("toolset", "train", "validation", "base-model", "out"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("--init-from", type=Path)
-    defaults = Settings()
-    for name, value in asdict(defaults).items():
-        flag = f"--{name.replace('_', '-')}"
-        if isinstance(value, bool):
-            parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=value)
-        else:
-            parser.add_argument(flag, type=type(value), default=value)
-    options = vars(parser.parse_args())
-    settings = Settings(**{name: options[name] for name in asdict(defaults)})
-    toolset = Toolset.from_json(json.loads(options["toolset"].read_text()))
+    required = ("toolset", "train", "validation", "base-model", "out")
+    paths, settings = read_options(__doc__, required, Settings(), optional=("init-from",))
+    toolset = Toolset.from_json(json.loads(paths["toolset"].read_text()))
     train(
-        toolset, options["train"], options["validation"], options["base_model"], options["out"],
-        settings, options["init_from"],
+        toolset, paths["train"], paths["validation"], paths["base_model"], paths["out"],
+        settings, paths.get("init_from"),
     )  # fmt: skip
 
 

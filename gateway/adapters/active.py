@@ -5,10 +5,13 @@ Each (adapter, live fingerprint) is warned of once.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
+
+from mcp.types import Tool
 
 from gateway.drift import GRADES, MASKED, NO_DRIFT, Drift, compare
 from gateway.errors import UnknownModel
@@ -33,6 +36,11 @@ class Active:
     live: Toolset | None = None
     drift: Drift = NO_DRIFT
 
+    @cached_property
+    def asked(self) -> Adapter:
+        """The adapter as it is asked about the live tools."""
+        return self.adapter.offering(self.live)
+
     @property
     def drift_header(self) -> str | None:
         """The value of `X-Pointsman-Drift`, None if there is no drift."""
@@ -40,6 +48,13 @@ class Active:
             return None
         tools = ",".join(self.drift.names[:_MAX_HEADER_TOOLS])
         return f"{self.drift.worst}; adapter={self.adapter.name}; tools={tools}"
+
+
+def drift_of(adapter: Adapter, live: Mapping[str, Tool]) -> Drift:
+    """How far live tools are from what an adapter learned; a `varied` one learned no toolset."""
+    if adapter.manifest.toolset_mode == "varied":
+        return NO_DRIFT
+    return compare(adapter.toolset, live)
 
 
 class ActiveAdapters:
@@ -106,7 +121,7 @@ class ActiveAdapters:
         live = self._catalog.toolsets.get(toolset)
         if live is None or not self._is_listed(toolset):
             return None
-        return compare(adapter.toolset, live.by_name)
+        return drift_of(adapter, live.by_name)
 
     def _graded(self, active: Active) -> Active:
         drift = self.drift_to(active.adapter, active.toolset)

@@ -126,8 +126,9 @@ class Swap:
             )
 
     async def _probe(self, adapter: Adapter) -> None:
+        asked = adapter.offering(None)
         for probe in adapter.manifest.probes:
-            route = await self._router.route([Message("user", probe.request)], adapter)
+            route = await self._router.route([Message("user", probe.request)], asked)
             outcome = "invalid" if route.error else "no_tool" if route.is_no_tool else "call"
             if not grade(_wanted(probe), outcome, route.calls).exact:
                 raise AdapterRefused(f"the request {probe.request!r} was answered wrongly")

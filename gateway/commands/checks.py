@@ -18,12 +18,13 @@ from typing import Literal
 
 import httpx
 
+from gateway.adapters.active import drift_of
 from gateway.app import read_keys
 from gateway.commands.client import is_loopback
 from gateway.commands.output import CommandFailed
 from gateway.commands.serving import bind
 from gateway.config import AdapterConfig, Config, EngineConfig, load_config
-from gateway.drift import MASKED, compare
+from gateway.drift import MASKED
 from gateway.errors import ConfigurationError, PointsmanError
 from gateway.manifest import SHOWN_DIGITS, read_adapter
 from gateway.toolsets.upstream import Upstream
@@ -210,7 +211,7 @@ def _adapter(
     listed = {upstream.name for upstream in watch.upstreams if upstream.listing is not None}
     if not listed.issuperset(servers):
         return Check(name, "note", f"{adapter.version}{matched}; drift cannot be told")
-    grade = (drift := compare(adapter.toolset, watch.catalog.toolsets[chosen].by_name)).worst
+    grade = (drift := drift_of(adapter, watch.catalog.toolsets[chosen].by_name)).worst
     detail = f"{adapter.version}{matched}; drift on {chosen}: {grade}"
     if grade in ("none", "notation"):
         return Check(name, "ok", detail)

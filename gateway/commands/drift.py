@@ -88,8 +88,7 @@ def _is(version: str, wanted: str) -> bool:
 def _of_folder(gateway: Gateway, folder: Path) -> dict[str, Any]:
     """Drift of an adapter that need not be in service, on the live toolset it was trained on."""
     # The MCP types take half a second that asking about a name need not wait for.
-    from gateway.adapters.active import Active
-    from gateway.drift import compare
+    from gateway.adapters.active import Active, drift_of
     from gateway.faces.admin import drift_as_dict
     from gateway.manifest import read_adapter
     from gateway.types import Toolset
@@ -109,11 +108,13 @@ def _of_folder(gateway: Gateway, folder: Path) -> dict[str, Any]:
         return drift_as_dict(Active(adapter, name))
     own = [{k: v for k, v in tools[tool].items() if k != "server"} for tool in listed]
     live = Toolset.from_json({"name": name, "tools": own})
-    return drift_as_dict(Active(adapter, name, live, compare(adapter.toolset, live.by_name)))
+    return drift_as_dict(Active(adapter, name, live, drift_of(adapter, live.by_name)))
 
 
 def _print(item: dict[str, Any]) -> None:
     grade = item["grade"] if item["listed"] else "cannot be told yet"
+    if item["listed"] and item["toolset_mode"] == "varied":
+        grade = "none, it is asked with whatever is on offer"
     print_line(f"{item['adapter']} on toolset {item['toolset']}: {grade}")
     for tool in item["tools"]:
         renamed = f" to {tool['renamed_to']}" if tool.get("renamed_to") else ""

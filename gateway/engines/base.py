@@ -28,12 +28,26 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
+class Token:
+    """A token as it was written: its UTF-8 bytes, which may be part of a character, and its
+    natural log-probability among the tokens allowed there (0 where the grammar forced it)."""
+
+    data: bytes
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True)
 class Completion:
-    """Greedy text, and the sum of its tokens' log-probabilities (natural; forced tokens add 0)."""
+    """Greedy text, the tokens it is made of (the closing one included), and what it cost."""
 
     text: str
-    logprob: float
+    tokens: tuple[Token, ...]
     usage: Usage
+
+    @property
+    def logprob(self) -> float:
+        """Natural log-probability of the whole answer."""
+        return sum(token.logprob for token in self.tokens)
 
 
 class Engine(Protocol):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from gateway.engines.base import Completion, Prompt
+from gateway.engines.base import Completion, Prompt, Token
 from gateway.errors import ConversationTooLong, UnknownModel
 from gateway.types import Usage
 
@@ -70,4 +70,5 @@ class ScriptedEngine:
             nothing = {"tool": "no_tool", "reason": "nothing is scripted for this request"}
             answer = self._answers.get(prompt.messages[-1]["content"], nothing)
         text = answer if isinstance(answer, str) else json.dumps(answer)
-        return Completion(text, self._logprob, Usage(words, len(text.split())))
+        tokens = (Token(text.encode(), self._logprob),)
+        return Completion(text, tokens, Usage(words, len(text.split())))

@@ -153,6 +153,7 @@ def drift_as_dict(active: Active) -> dict[str, Any]:
     return {
         "adapter": active.adapter.version,
         "toolset": active.toolset,
+        "toolset_mode": active.adapter.manifest.toolset_mode,
         "listed": active.live is not None,
         "grade": active.drift.worst,
         "trained_fingerprint": active.adapter.toolset.fingerprint,

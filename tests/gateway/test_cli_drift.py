@@ -66,6 +66,20 @@ def test_the_exit_code_is_the_grade(tmp_path: Path, grade: str, live: list[Wire]
     assert [item["grade"] for item in asked.json["adapters"]] == [grade]
 
 
+def test_an_adapter_trained_on_varied_tools_never_drifts(tmp_path: Path):
+    prompt = {"form": "lines"}
+    general = write_adapter(tmp_path / "adapter", toolset_mode="varied", prompt=prompt)
+    script = desk(tmp_path / "desk", 2)
+    config = settings(tmp_path, script.config(), adapter=False, adapters=[{"folder": general}])
+    with gateway(config) as url:
+        in_service = pointsman("drift", "--url", url)
+        as_folder = pointsman("drift", "--adapter", general, "--url", url, "--json")
+    assert (in_service.code, as_folder.code) == (0, 0)
+    assert "on toolset support: none, it is asked with whatever is on offer" in in_service.out
+    (item,) = as_folder.json["adapters"]
+    assert (item["toolset_mode"], item["grade"], item["tools"]) == ("varied", "none", [])
+
+
 def test_each_change_is_shown_with_pointer_before_and_after(tmp_path: Path):
     config = settings(tmp_path, support(2))
     with gateway(config) as url:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mcp.types import Tool
 
@@ -67,10 +67,19 @@ def test_an_identifier_is_found_as_deep_as_arguments_may_go():
         {"properties": {"a": {"$ref": "#/$defs/l"}}, "$defs": {"l": {"$ref": "#/$defs/l"}}},
         {"properties": {"a": True}},
         {"properties": {"a": {"items": False}}},
+        {
+            "properties": {"a": {"$ref": "#/$defs/l"}},
+            "$defs": {"l": {"anyOf": [{"$ref": "#/$defs/l"}]}},
+        },
     ],
 )
 def test_a_schema_that_says_nothing_finds_no_identifier(schema: dict[str, Any]):
     assert found_in(schema, {"a": "ORD-1234"}) == []
+
+
+def test_a_value_of_an_enum_is_no_identifier_where_null_is_an_alternative_either():
+    path = {"anyOf": [{"type": "string", "enum": ["src/main.py"]}, {"type": "null"}]}
+    assert found_in({"properties": {"a": path}}, {"a": "src/main.py"}) == []
 
 
 def test_each_ungrounded_identifier_is_named_with_its_value():
@@ -92,6 +101,7 @@ WORDS = ["one", "double", "²", "oh", "1", "-", ".", "at", "dot", "hundred", "an
 KINDS = [ORDER, {"format": "email"}, {"format": "date"}, {"pattern": "^[A-Z]{2}$"}, {}]
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(KINDS),
     st.text() | st.integers() | st.floats() | st.sampled_from(["DE", "2027-06-14", "a@b.de"]),
@@ -101,6 +111,7 @@ def test_no_value_and_no_text_raises(schema: dict[str, Any], value: Any, text: s
     found_in({"properties": {"a": schema}}, {"a": value}, text)
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=0, max_value=999_999), st.text(alphabet="abc ,.?!\n"))
 def test_an_order_number_that_stands_in_the_text_always_grounds(number: int, around: str):
     order = f"ORD-{number:04}"

@@ -13,13 +13,14 @@ from gateway.fingerprint import digest
 from gateway.manifest import (
     FILES,
     MAX_WEIGHT_BYTES,
+    OFFERED,
     Calibration,
     PromptSpec,
     folder_digest,
     prompt_spec,
     read_adapter,
 )
-from gateway.types import Toolset
+from gateway.types import Evidence, Toolset
 from tests.adapters import support_toolset, write_adapter
 
 
@@ -102,6 +103,8 @@ def test_a_broken_file_is_refused(tmp_path: Path, file: str, content: bytes):
         ({"created": None}, "created"),
         ({"base_model": {"name": "x"}}, "weights_digest"),
         ({"calibration": {"threshold": 1.5}}, "threshold"),
+        ({"toolset_mode": "any"}, "toolset_mode"),
+        ({"toolset_mode": "varied", "prompt": {"form": "name"}}, "shows none of them"),
         ({"surprise": 1}, "surprise"),
     ],
 )  # fmt: skip
@@ -195,6 +198,14 @@ def test_any_change_of_a_file_changes_the_digest(tmp_path: Path, file: str):
     assert folder_digest(folder) != before
 
 
+def test_the_page_of_the_report_is_no_part_of_the_adapter(tmp_path: Path):
+    folder = write_adapter(tmp_path / "a")
+    before = read_adapter(folder)
+    for page in ("<p>90 %</p>", "<p>99 %</p>"):
+        (folder / "report.html").write_text(page)
+        assert read_adapter(folder) == before
+
+
 def test_the_digest_of_a_known_folder(tmp_path: Path):
     (tmp_path / "eval.jsonl").write_bytes(b"abc")
     sha256_of_abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
@@ -202,20 +213,51 @@ def test_the_digest_of_a_known_folder(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("logprob", "confidence"),
-    [(0.0, 0.8807970779778823), (-1.0, 0.5), (-2.0, 0.11920292202211755)],
+    ("decided", "worded", "confidence"),
+    [
+        (0.0, 0.0, 0.8807970779778823),
+        (-1.0, 0.0, 0.5),
+        (-0.5, -1.0, 0.6224593312018546),
+        (-2.0, 0.0, 0.11920292202211755),
+    ],
 )
-def test_confidence_is_the_sigmoid_of_the_scaled_log_probability(logprob: float, confidence: float):
+def test_confidence_is_the_sigmoid_of_the_weighted_evidence(
+    decided: float, worded: float, confidence: float
+):
+    calibration = Calibration(scale=2.0, free_text_scale=0.5, offset=2.0)
+    assert calibration.confidence(Evidence(decided, worded)) == pytest.approx(confidence)
+
+
+def test_a_manifest_with_one_scale_weighs_both_parts_with_it():
     calibration = Calibration(scale=2.0, offset=2.0)
-    assert calibration.confidence(logprob) == pytest.approx(confidence)
+    assert calibration.confidence(Evidence(-0.25, -0.75)) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("logprob", [float("-inf"), -1e308, 1e308, float("inf")])
 def test_confidence_stays_between_nought_and_one(logprob: float):
-    assert 0.0 <= Calibration(scale=5.0).confidence(logprob) <= 1.0
+    weighed = Calibration(scale=5.0, free_text_scale=0.0)
+    assert 0.0 <= weighed.confidence(Evidence(logprob, logprob)) <= 1.0
 
 
 def test_a_manifest_is_frozen(tmp_path: Path):
     adapter = read_adapter(write_adapter(tmp_path / "a"))
     with pytest.raises(ValidationError):
         adapter.manifest.name = "other"
+
+
+def test_an_adapter_that_learned_its_toolset_is_shown_it_whatever_is_on_offer(tmp_path: Path):
+    adapter = read_adapter(write_adapter(tmp_path / "a"))
+    offer = Toolset("live", support_toolset().tools[:2])
+    assert adapter.manifest.toolset_mode == "exact"
+    assert adapter.offering(offer) == adapter.offering(None) == adapter
+
+
+def test_an_adapter_trained_on_varied_tools_is_shown_the_offer_and_stays_the_same_version(
+    tmp_path: Path,
+):
+    folder = write_adapter(tmp_path / "a", toolset_mode="varied", prompt={"form": "lines"})
+    adapter = read_adapter(folder)
+    asked = adapter.offering(Toolset("live", support_toolset().tools[:2]))
+    assert asked.toolset == Toolset(OFFERED, support_toolset().tools[:2])
+    assert (asked.version, asked.manifest) == (adapter.version, adapter.manifest)
+    assert adapter.offering(None).toolset == Toolset(OFFERED, support_toolset().tools)

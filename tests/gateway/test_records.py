@@ -193,6 +193,21 @@ async def test_a_file_that_cannot_be_used_is_an_error_that_names_it(
     await records.close()
 
 
+async def test_records_that_are_only_read_refuse_to_write_and_are_not_made(tmp_path: Path) -> None:
+    path = tmp_path / "records.db"
+    missing = Records(str(path), read_only=True)
+    with pytest.raises(ConfigurationError, match=r"records\.db: no gateway's records are there"):
+        await missing.open()
+    await missing.close()
+    assert not path.exists()
+    async with opened(path) as records:
+        records.note_call(record("a"))
+    async with opened(path, read_only=True) as reader:
+        assert ids(await reader.calls()) == ["a"]
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            await reader.label_call("a", "right")
+
+
 async def test_text_that_is_no_unicode_is_kept() -> None:
     async with opened() as records:
         records.note_call(record("a", messages=[["user", "half \ud83d a pair, 🦊, \x00"]]))

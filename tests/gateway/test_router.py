@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
+from gateway.candidates import narrowed
 from gateway.engines.base import Prompt
 from gateway.engines.scripted import ScriptedEngine
 from gateway.grammar import answer_schema
 from gateway.manifest import Adapter, read_adapter
 from gateway.router import Router
-from gateway.types import Call, Message
+from gateway.types import Call, Evidence, Message
 from tests.adapters import support_toolset, write_adapter
 
 DESK = support_toolset()
@@ -49,11 +50,12 @@ async def test_a_json_adapter_is_asked_in_our_words_and_answers_an_object(tmp_pa
         },
         {"role": "user", "content": "where is ORD-1234?"},
     )
-    assert prompt.schema == answer_schema(DESK)
+    assert prompt.schema == answer_schema(narrowed(DESK, REQUEST))
+    assert "ORD-1234" in json.dumps(prompt.schema)
     assert prompt.tools is None
     assert prompt.grammar is None
     assert route.calls == (TRACK,)
-    assert route.logprob == -1.0
+    assert route.evidence == Evidence(-1.0)
     assert route.confidence == pytest.approx(0.7310585786300049)
 
 

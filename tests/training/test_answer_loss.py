@@ -1,5 +1,6 @@
 """The cheap loss gives the loss and the gradients of the plain one."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -51,17 +52,40 @@ def batch() -> dict[str, Any]:
     return {"input_ids": ids, "attention_mask": mask, "labels": labels}
 
 
+def batch_with_a_common_beginning() -> dict[str, Any]:
+    """The same rows behind five tokens that they share, as behind a system message."""
+    made = batch()
+    beginning = torch.arange(7, 12).repeat(2, 1)
+    return {
+        "input_ids": torch.cat([beginning, made["input_ids"]], dim=1),
+        "attention_mask": torch.cat([torch.ones_like(beginning), made["attention_mask"]], dim=1),
+        "labels": torch.cat([torch.full_like(beginning, IGNORED), made["labels"]], dim=1),
+    }
+
+
+def rows_alike_up_to_the_answer() -> dict[str, Any]:
+    """Nothing but the answers differ, and one row answers where the other still asks."""
+    made = batch_with_a_common_beginning()
+    made["input_ids"][1, :9] = made["input_ids"][0, :9]
+    return made
+
+
 def gradients(model: Any) -> dict[str, Any]:
     return {name: part.grad.clone() for name, part in model.named_parameters()}
 
 
-def test_loss_and_gradients_equal_those_of_all_logits(trainer: AnswerLossTrainer):
+@pytest.mark.parametrize(
+    "made", [batch, batch_with_a_common_beginning, rows_alike_up_to_the_answer]
+)
+def test_loss_and_gradients_equal_those_of_all_logits(
+    trainer: AnswerLossTrainer, made: Callable[[], dict[str, Any]]
+):
     model: Any = trainer.model
-    plain = model(**batch()).loss
+    plain = model(**made()).loss
     plain.backward()
     wanted = gradients(model)
     model.zero_grad()
-    cheap = trainer.compute_loss(model, batch())
+    cheap = trainer.compute_loss(model, made())
     cheap.backward()
     assert cheap.item() == pytest.approx(plain.item(), rel=1e-5)
     for name, gradient in gradients(model).items():

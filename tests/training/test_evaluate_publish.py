@@ -8,11 +8,13 @@ import pytest
 
 from gateway.engines.base import Prompt
 from gateway.engines.scripted import ScriptedEngine
+from gateway.errors import AdapterRefused
 from gateway.manifest import BaseModelSpec, Calibration, Probe, read_adapter
-from gateway.types import Message
+from gateway.types import Evidence, Message
 from tests.adapters import support_toolset, write_adapter
+from tests.training.folders import RECORDED, run_folder
 from training.evaluate import Teacher, answers, evaluate, proposals
-from training.publish import PublishRefused, refuse_below, write_folder
+from training.publish import PublishRefused, refuse_below, unpublished, write_folder
 from training.rows import Row
 
 TRACK = {"tool": "track_order", "arguments": {"order_id": "ORD-1234"}}
@@ -160,26 +162,12 @@ async def test_only_calls_that_pass_every_check_are_calibrated_on(tmp_path: Path
     engine = ScriptedEngine(scripted, logprob=-0.1)
     await engine.load(adapter.version, adapter.folder)
     found = await answers(engine, adapter, ROWS, constrained=True)
-    assert proposals(found) == [(-0.1, True), (-0.1, False)]
+    assert proposals(found) == [(Evidence(-0.1), True), (Evidence(-0.1), False)]
 
 
 async def test_an_adapter_below_its_minimum_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(PublishRefused, match=r"exact is 0\.6, wanted at least 0\.8"):
         refuse_below(await report(tmp_path), {"exact": 0.8, "valid_tool_call_rate": 0.5})
-
-
-def run_folder(folder: Path) -> Path:
-    """What `training.sft` leaves behind."""
-    write_adapter(folder)
-    record = {
-        "settings": {"form": "name", "max_length": 512, "rank": 16, "seed": 7},
-        "rows": {"train": 5},
-        "tokens": {"train": 400},
-        "data_digest": {"train": "ab"},
-        "seconds": 12.5,
-    }
-    (folder / "settings.json").write_text(json.dumps(record))
-    return folder
 
 
 def test_a_published_folder_is_one_that_the_gateway_reads(tmp_path: Path) -> None:
@@ -201,3 +189,41 @@ def test_a_published_folder_is_one_that_the_gateway_reads(tmp_path: Path) -> Non
     assert len((tmp_path / "out" / "eval.jsonl").read_text().splitlines()) == len(ROWS)
     config = json.loads((tmp_path / "out" / "adapter_config.json").read_text())
     assert config["base_model_name_or_path"] == "base"
+    assert not (tmp_path / "out" / "report.html").exists()
+
+
+def test_a_manifest_tells_how_its_adapter_was_made(tmp_path: Path) -> None:
+    manifest = unpublished(
+        run_folder(tmp_path / "run"), tmp_path / "out", support_toolset()
+    ).manifest
+    assert manifest.data["data_digest"] == {"train": "ab"}
+    assert (manifest.settings["seed"], manifest.settings["seconds"]) == (7, 12.5)
+    assert manifest.environment == RECORDED
+    assert manifest.toolset_mode == "exact"
+
+
+def test_a_run_on_varied_tools_is_published_as_one(tmp_path: Path) -> None:
+    run = run_folder(tmp_path / "run", toolset_mode="varied", form="lines")
+    adapter = unpublished(run, tmp_path / "out", support_toolset())
+    assert adapter.manifest.toolset_mode == "varied"
+    run = run_folder(tmp_path / "run", toolset_mode="varied")
+    with pytest.raises(AdapterRefused, match="shows none of them"):
+        unpublished(run, tmp_path / "name", support_toolset())
+
+
+async def test_the_page_beside_the_report_names_the_published_version(tmp_path: Path) -> None:
+    published = write_folder(
+        run_folder(tmp_path / "run"),
+        tmp_path / "out",
+        name="support",
+        toolset=support_toolset(),
+        base_model=BaseModelSpec(name="base", weights_digest="f" * 64),
+        probes=(),
+        eval_rows=ROWS,
+        report=await report(tmp_path),
+    )
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    graded = json.loads((tmp_path / "out" / "report.json").read_text())["adapter_version"]
+    assert published.version in page
+    assert graded not in page
+    assert "made for tests" in page

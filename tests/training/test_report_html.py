@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.engines.base import Completion, Prompt
+from gateway.engines.base import Completion, Prompt, Token
 from gateway.engines.scripted import ScriptedEngine
 from gateway.manifest import Adapter, Calibration, Manifest
 from gateway.types import Message
@@ -74,7 +74,8 @@ class UnsureEngine(ScriptedEngine):
 
     async def complete(self, prompt: Prompt) -> Completion:
         made = await super().complete(prompt)
-        return Completion(made.text, -0.4 * len(self.prompts), made.usage)
+        token = Token(made.text.encode(), -0.4 * len(self.prompts))
+        return Completion(made.text, (token,), made.usage)
 
 
 def row(text: str, target: dict[str, Any], kind: str = "call", voice: str = "plain") -> Row:

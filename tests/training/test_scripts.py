@@ -13,6 +13,8 @@ pytest.importorskip("trl")
     [
         ("training.sft", ["--toolset T", "--toolset-mode", "--no-refresh", "--init-from"]),
         ("training.dpo", ["--from FROM", "--beta"]),
+        ("training.support", ["--against AGAINST", "--no-compare"]),
+        ("training.general", ["--data DATA", "--rows ROWS", "--limit LIMIT", "--seed SEED"]),
     ],
 )
 def test_a_script_tells_its_options(script: str, options: list[str]):

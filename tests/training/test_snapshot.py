@@ -78,3 +78,11 @@ def test_without_a_gateway_the_command_says_what_to_start(tmp_path: Path):
     )
     assert ran.exit_code == 1
     assert "pointsman serve" in ran.output
+
+
+def test_with_json_the_error_is_the_one_document_on_stdout(tmp_path: Path):
+    given = ["--url", "http://127.0.0.1:9", "--out", str(tmp_path / "toolset.json"), "--json"]
+    ran = CliRunner().invoke(build(), ["dataset", "snapshot", *given])
+    assert ran.exit_code == 1
+    assert json.loads(ran.stdout)["code"] == "unreachable"
+    assert not (tmp_path / "toolset.json").exists()

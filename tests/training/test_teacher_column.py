@@ -10,15 +10,11 @@ import pytest
 
 from gateway.types import Message, Route, Usage
 from tests.adapters import support_toolset
+from training.completion import read_completion
 from training.evaluation.answers import Answer
 from training.rows import Row
-from training.teacher_column import (
-    Teacher,
-    TeacherFailed,
-    read_completion,
-    request,
-    teacher_answers,
-)
+from training.teacher import Teacher
+from training.teacher_column import TeacherFailed, as_route, teacher_answers
 
 DESK = support_toolset()
 KEY = "sk-very-secret"
@@ -42,7 +38,7 @@ def completion(*, text: str | None = None, calls: Any = None, **choice: Any) -> 
 
 
 def read(**said: Any) -> Route:
-    return read_completion(json.dumps(completion(**said)).encode())
+    return as_route(read_completion(completion(**said)))
 
 
 async def asked(endpoint: Endpoint, rows: list[Row] | None = None, **options: Any) -> list[Answer]:
@@ -53,7 +49,13 @@ async def asked(endpoint: Endpoint, rows: list[Row] | None = None, **options: An
     return await teacher_answers(teacher, DESK, rows or [ROW])
 
 
-def test_the_teacher_is_offered_the_toolset_and_asked_the_conversation_alone() -> None:
+async def test_the_teacher_is_offered_the_toolset_and_asked_the_conversation_alone() -> None:
+    bodies: list[Any] = []
+
+    def endpoint(got: httpx.Request) -> httpx.Response:
+        bodies.append(json.loads(got.content))
+        return httpx.Response(200, json=completion(text="Hello."))
+
     turns = (
         Message("system", "You are a pirate."),
         Message("user", "where is it?"),
@@ -61,7 +63,8 @@ def test_the_teacher_is_offered_the_toolset_and_asked_the_conversation_alone() -
         Message("tool", "shipped"),
         Message("user", "ORD-1234"),
     )
-    body = request(Teacher("http://llm.test/v1", "big"), DESK, Row(turns, TRACK, "call", "plain"))
+    await asked(endpoint, [Row(turns, TRACK, "call", "plain")])
+    (body,) = bodies
     assert (body["model"], body["tool_choice"], body["temperature"]) == ("big", "auto", 0)
     assert body["messages"] == [
         {"role": "user", "content": "where is it?"},
@@ -198,12 +201,13 @@ def is_slow(got: httpx.Request) -> httpx.Response:
 @pytest.mark.parametrize(
     ("endpoint", "error"),
     [
-        (refuses, r"status 401: no such key: \[key\]"),
+        (refuses, r"answers 401: no such key: \[key\]"),
         (breaks_off, "cannot be reached: connection refused"),
-        (is_slow, "no answer within 120 s"),
-        (lambda _: httpx.Response(301, headers={"Location": "/v2"}), r"status 301: \(empty\)"),
-        (lambda _: httpx.Response(200, text="<html>"), "is no chat completion: <html>"),
-        (lambda _: httpx.Response(200, json={"choices": []}), "is no chat completion"),
+        (is_slow, "did not answer in time"),
+        (lambda _: httpx.Response(301, headers={"Location": "/v2"}), r"answers 301: \(empty\)"),
+        (lambda _: httpx.Response(200, text="<html>"), "sent no chat completion; .*: <html>"),
+        (lambda _: httpx.Response(200, text=""), r"sent no chat completion; .*: \(empty\)"),
+        (lambda _: httpx.Response(200, json={"choices": []}), "sent no chat completion"),
         (lambda _: httpx.Response(200, json={"error": "overloaded"}), "overloaded"),
     ],
 )
@@ -211,17 +215,15 @@ async def test_an_endpoint_that_fails_is_named_with_the_row_and_without_the_key(
     endpoint: Endpoint, error: str
 ) -> None:
     with pytest.raises(TeacherFailed, match=error) as failure:
-        await asked(endpoint, url="http://user:password@llm.test/v1")
+        await asked(endpoint, attempts=1)
     assert str(failure.value).startswith("teacher big at llm.test, row 1: ")
     assert KEY not in str(failure.value)
-    assert "password" not in str(failure.value)
 
 
 async def test_a_busy_endpoint_is_asked_again_after_the_time_it_names() -> None:
     replies = [
         httpx.Response(429, headers={"Retry-After": "7"}),
         httpx.Response(503),
-        httpx.Response(429, headers={"Retry-After": "9999"}),
         httpx.Response(200, json=completion(text="Hello.")),
     ]
     waited: list[float] = []
@@ -231,7 +233,7 @@ async def test_a_busy_endpoint_is_asked_again_after_the_time_it_names() -> None:
 
     (answer,) = await asked(lambda _: replies.pop(0), pause=pause)
     assert answer.route.reason == "Hello."
-    assert waited == [7.0, 4.0, 60.0]
+    assert waited == [7.0, 2.0]
 
 
 async def test_an_endpoint_that_stays_busy_ends_the_column() -> None:
@@ -244,22 +246,22 @@ async def test_an_endpoint_that_stays_busy_ends_the_column() -> None:
 
     async def pause(_: float) -> None: ...
 
-    with pytest.raises(TeacherFailed, match="status 429: slow down"):
-        await asked(endpoint, pause=pause)
+    with pytest.raises(TeacherFailed, match="answers 429: slow down"):
+        await asked(endpoint, pause=pause, attempts=4)
     assert asked_times == 4
 
 
-@pytest.mark.parametrize(
-    ("url", "options"),
-    [
-        ("llm.test/v1", {}),
-        ("ftp://llm.test", {}),
-        ("http://", {}),
-        ("http://llm.test:port", {}),
-        ("http://llm.test", {"model": ""}),
-        ("http://llm.test", {"concurrency": 0}),
-    ],
-)
-def test_a_teacher_that_cannot_be_asked_is_refused(url: str, options: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="teacher"):
-        Teacher(url, **{"model": "big", **options})
+async def test_a_column_goes_on_when_one_answer_is_cut_short() -> None:
+    first = True
+
+    def endpoint(got: httpx.Request) -> httpx.Response:
+        nonlocal first
+        if first:
+            first = False
+            raise httpx.RemoteProtocolError("peer closed connection", request=got)
+        return httpx.Response(200, json=completion(text="Hello."))
+
+    async def pause(_: float) -> None: ...
+
+    found = await asked(endpoint, [ROW] * 3, pause=pause)
+    assert [answer.route.reason for answer in found] == ["Hello."] * 3

@@ -11,10 +11,9 @@ from typing import Any, cast
 
 from mcp.types import Tool
 
+from gateway.manifest import OFFERED
 from gateway.types import RESERVED_NAMES, Call, Toolset
 
-TOOLSET_NAME = "tools"
-"""What a row that carries its own tools calls their toolset; the prompt shows it."""
 MAX_NAME_CHARS = 64
 _JSON_TYPES = {
     "string": "string", "integer": "integer", "float": "number", "boolean": "boolean",
@@ -65,7 +64,7 @@ def offer(functions: Sequence[Mapping[str, Any]]) -> Offer:
             raise DialectError(f"{name}: parameters must be a dict")
         shown = {"name": legal, "description": function.get("description"), "inputSchema": schema}
         tools.append(Tool.model_validate(shown))
-    return Offer(Toolset(TOOLSET_NAME, tuple(tools)), original)
+    return Offer(Toolset(OFFERED, tuple(tools)), original)
 
 
 def json_schema(described: Any, place: str) -> dict[str, Any]:

@@ -25,10 +25,11 @@ from functools import lru_cache
 
 from babel import Locale
 
+from gateway.arguments import arguments
 from gateway.ground import identifiers
 from gateway.speech import digitised, plain_digits
 from gateway.types import Toolset
-from training.check.arguments import arguments
+from training.check.arguments import is_free_text
 from training.rows import Row
 
 Form = tuple[str, ...]
@@ -177,7 +178,7 @@ def _values(row: Row, offered: Toolset) -> list[tuple[str, str]]:
         tool = offered.by_name[call.tool]
         heads = {item.pointer: item.head for item in identifiers(call, tool)}
         for argument in arguments(call, tool):
-            if not argument.is_free_text(row.accept):
+            if not is_free_text(argument, row.accept):
                 for spelling in _spellings(argument.value, heads.get(argument.pointer, "")):
                     found.setdefault(_letters(spelling), argument.name)
     return sorted(found.items(), key=lambda item: (-len(item[0]), item[0]))

@@ -1,7 +1,7 @@
 """What a check found: findings with their places, and figures. Values only, no printing."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -57,6 +57,19 @@ class CheckReport:
             "warnings": [finding.to_json() for finding in self.warnings],
             "figures": dict(self.figures),
         }
+
+
+def listed(findings: Iterable[Finding], most: int = 3) -> Iterator[str]:
+    """A line a finding, the first `most` of each rule, and how many more the rule found."""
+    by_rule: dict[str, list[Finding]] = {}
+    for finding in findings:
+        by_rule.setdefault(finding.rule, []).append(finding)
+    for rule, found in by_rule.items():
+        for finding in found[:most]:
+            places = f" ({', '.join(finding.places[:most])})" if finding.places else ""
+            yield f"{rule}: {finding.detail}{places}"
+        if len(found) > most:
+            yield f"{rule}: and {len(found) - most} more"
 
 
 def shown(text: str) -> str:

@@ -3,9 +3,10 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 
+from gateway.arguments import arguments
 from gateway.ground import ungrounded
 from gateway.types import Call, Toolset
-from training.check.arguments import arguments, optional
+from training.check.arguments import is_free_text, optional
 from training.check.masks import Masked
 from training.check.report import Finding, shown
 from training.rows import Row, ToolsetMismatch
@@ -51,7 +52,7 @@ def _free_text(item: Masked, call: Call, offered: Toolset) -> Iterator[Finding]:
     """Free text that no turn of the user holds as whole words, letter by letter."""
     turns = [_one_line(m.content) for m in item.row.messages if m.role == "user"]
     for argument in arguments(call, offered.by_name[call.tool]):
-        if argument.is_free_text(item.row.accept):
+        if is_free_text(argument, item.row.accept):
             span = _one_line(str(argument.value))
             if not any(re.search(_whole(span), turn) for turn in turns):
                 why = _why_not(span, turns)

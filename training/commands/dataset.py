@@ -36,7 +36,7 @@ def snapshot(
     as_json: AsJson = False,
 ) -> None:
     """Write the live toolset, with its fingerprints, into a toolset.json."""
-    with errors("train"):
+    with errors("train", as_json):
         listed = (
             asyncio.run(snapshots.list_live(config)) if config else Gateway(url).get("/v1/tools")
         )

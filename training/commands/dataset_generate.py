@@ -15,15 +15,20 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 
 from gateway.commands.output import CANNOT_TELL, CommandFailed
-from training.commands.output import AsJson, errors, print_result, progress, read_toolset
+from training.commands.output import (
+    TEACHER_KEY,
+    AsJson,
+    errors,
+    print_result,
+    progress,
+    read_toolset,
+)
 from training.generate.journal import REJECTED, ROWS
 from training.generate.plan import MAX_ROWS, NO_TOOL_SHARE, make_plan
 from training.generate.run import Progress, generate
 from training.generate.summary import Prices, Summary
-from training.generate.teacher import Teacher
 from training.generate.voices import VOICES, read_voices
-
-KEY = "POINTSMAN_TEACHER_KEY"
+from training.teacher import Teacher
 
 
 def mount(app: typer.Typer) -> None:
@@ -39,7 +44,8 @@ def generate_(
     model: Annotated[str, typer.Option(help="The teacher's model.")],
     out: Annotated[Path, typer.Option(help="Folder to fill, or to go on with.")],
     key_env: Annotated[
-        str | None, typer.Option(help=f"Variable that holds the key (default: {KEY}, if set).")
+        str | None,
+        typer.Option(help=f"Variable that holds the key (default: {TEACHER_KEY}, if set)."),
     ] = None,
     rows: Annotated[int, typer.Option(min=1, max=MAX_ROWS, help="Rows a task.")] = 10,
     no_tool_share: Annotated[
@@ -111,7 +117,7 @@ def generate_(
 
 
 def _key(variable: str | None) -> str:
-    key = os.environ.get(variable or KEY, "").strip()
+    key = os.environ.get(variable or TEACHER_KEY, "").strip()
     if variable and not key:
         raise CommandFailed(f"--key-env: {variable} is not set", CANNOT_TELL)
     return key

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,9 +14,8 @@ from rich.table import Table
 
 from gateway.manifest import Adapter, read_adapter
 from training.commands.benchmark import Asked, Taken, run_benchmark
-from training.commands.output import DEFAULT_BASE_MODEL, AsJson, errors, progress
+from training.commands.output import DEFAULT_BASE_MODEL, TEACHER_KEY, AsJson, errors, progress
 
-TEACHER_KEY = "POINTSMAN_TEACHER_KEY"
 FIGURES = (
     "valid_tool_call_rate",
     "tool_name_accuracy",
@@ -114,22 +114,19 @@ async def _report(
 
     # Whatever can be refused is refused before the engine takes its time.
     rows = read_rows(data, adapter.toolset)
-    asked = Teacher(*teacher, key=_teacher_key()) if teacher else None
+    asked = Teacher(*teacher, os.environ.get(TEACHER_KEY, "").strip()) if teacher else None
     from gateway.engines.local import LocalEngine
 
     engine = LocalEngine(base_model)
-    await engine.start()
-    try:
-        await engine.load(adapter.version, adapter.folder)
-        return await graded(
-            engine, adapter, rows, base_model=with_base, teacher=asked, progress=progress
-        )
-    finally:
-        await engine.close()
-
-
-def _teacher_key() -> str | None:
-    return os.environ.get(TEACHER_KEY, "").strip() or None
+    async with asked or nullcontext():
+        await engine.start()
+        try:
+            await engine.load(adapter.version, adapter.folder)
+            return await graded(
+                engine, adapter, rows, base_model=with_base, teacher=asked, progress=progress
+            )
+        finally:
+            await engine.close()
 
 
 def _require_folders(*files: Path | None) -> None:

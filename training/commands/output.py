@@ -13,6 +13,8 @@ from gateway.commands.output import CommandFailed, reporting
 from gateway.types import Toolset
 
 DEFAULT_BASE_MODEL = Path(".models/smollm2-135m-instruct")
+TEACHER_KEY = "POINTSMAN_TEACHER_KEY"
+"""The environment variable that holds the key of a teacher's endpoint."""
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
 
@@ -22,7 +24,7 @@ def read_toolset(path: Path) -> Toolset:
 
 
 @contextmanager
-def errors(extra: str, as_json: bool = False) -> Generator[None]:
+def errors(extra: str, as_json: bool) -> Generator[None]:
     """Turn an error of the body into one line on stderr and exit code 1, as the gateway's verbs do.
 
     `extra` is what to install when an import fails.

@@ -34,10 +34,24 @@ def publish(
     base_model: Annotated[Path, typer.Option()] = DEFAULT_BASE_MODEL,
     base_model_name: Annotated[str | None, typer.Option()] = None,
     min_exact: Annotated[float, typer.Option(help="Refuse below this exact rate.")] = 0.8,
+    against: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the version in service; what --out holds by default."),
+    ] = None,
+    compare: Annotated[
+        bool, typer.Option(help="Refuse an adapter that is worse than the version in service.")
+    ] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Calibrate, evaluate and write an adapter folder; refuse one that is not good enough."""
-    with errors("local"):
+    """Calibrate, evaluate and write an adapter folder; refuse one that is not good enough.
+
+    It may not answer fewer test rows exactly than the version in service, whose figures are those
+    of its report, or made anew if its report is about other rows. A version for another base
+    model or toolset is not compared with. A refused adapter leaves --out as it was.
+    """
+    if against is not None and not compare:
+        raise typer.BadParameter("give --against or --no-compare, not both")
+    with errors("local", as_json):
         from training.recipe import Recipe, publish_run
 
         wanted = read_toolset(toolset)
@@ -49,11 +63,17 @@ def publish(
             base_model=base_model,
             base_model_name=base_model_name or base_model.name,
             minimum={"exact": min_exact},
+            against=against,
+            compare=compare,
         )
         report = asyncio.run(publish_run(recipe, run, out, progress))
         adapter = read_adapter(out)
     exact = report["adapter"]["constrained"]["exact"]
-    value = {"version": adapter.version, "folder": str(out), "exact": exact}
-    print_result(
-        as_json, value, f"published {adapter.version}: exact {exact['value']} of {exact['n']}"
-    )
+    before = report.get("compared_with")
+    value = {
+        "version": adapter.version, "folder": str(out), "exact": exact, "compared_with": before,
+    }  # fmt: skip
+    text = f"published {adapter.version}: exact {exact['value']} of {exact['n']}"
+    if before is not None:
+        text += f", where {before['version']} in service got {before['exact']['value']}"
+    print_result(as_json, value, text)

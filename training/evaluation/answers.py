@@ -77,17 +77,21 @@ async def answers(
 ) -> list[Answer]:
     """Ask for every row. The adapter must be loaded in the engine under its version.
 
+    A `varied` adapter is asked about the tools that a row carries, as it was trained.
+
     Raises:
         EngineDown, UnknownModel: the engine cannot complete a prompt.
     """
-    router, judge = Router(engine), Judge(adapter.toolset)
+    router, own = Router(engine), Judge(adapter.toolset)
     found: list[Answer] = []
     label = f"{'base model' if base_model else 'adapter'}, {'grammar' if constrained else 'free'}"
     for number, row in enumerate(rows, 1):
+        asked = adapter.offering(row.offered)
+        judge = own if asked is adapter else Judge(asked.toolset)
         started = time.perf_counter()
         try:
             route = await router.route(
-                row.messages, adapter, constrained=constrained, base_model=base_model
+                row.messages, asked, constrained=constrained, base_model=base_model
             )
         except ConversationTooLong as exc:
             route = Route(error=str(exc))

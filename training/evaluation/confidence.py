@@ -17,6 +17,7 @@ from itertools import groupby
 from typing import Any
 
 from gateway.score import rate
+from gateway.types import Evidence
 from training.calibrate import auroc
 from training.evaluation.answers import Answer
 
@@ -24,18 +25,18 @@ MAX_POINTS = 100
 BINS = 10
 
 
-def proposals(found: Sequence[Answer]) -> list[tuple[float, bool]]:
-    """(log-probability, was right) of every call that only the threshold could withhold."""
+def proposals(found: Sequence[Answer]) -> list[tuple[Evidence, bool]]:
+    """(evidence, was right) of every call that only the threshold could withhold."""
     return [
-        (a.route.logprob, a.grade().exact)
+        (a.route.evidence, a.grade().exact)
         for a in found
-        if a.route.logprob is not None and a.decision(0.0).outcome == "call"
+        if a.route.evidence is not None and a.decision(0.0).outcome == "call"
     ]
 
 
 def separation(found: Sequence[Answer]) -> float | None:
-    """Area under the ROC curve of the log-probability; None if all calls were right, or none."""
-    value = auroc(proposals(found))
+    """Area under the ROC curve of the confidence; None if all calls were right, or none."""
+    value = auroc([(confidence, answer.grade().exact) for confidence, answer in _ranked(found)])
     return None if value is None else round(value, 4)
 
 

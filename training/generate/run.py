@@ -21,8 +21,8 @@ from training.generate.journal import Entry, Journal
 from training.generate.plan import Plan, Task
 from training.generate.strategy import strategy
 from training.generate.summary import Prices, Summary
-from training.generate.teacher import Teacher, TeacherError
 from training.rows import FINGERPRINT_DIGITS, read_rows
+from training.teacher import Teacher, TeacherError
 
 PATIENCE = 3
 """As many answers without a row, one after the other, end a run."""

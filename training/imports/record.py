@@ -24,6 +24,8 @@ _PAGE = 1_000
 def read(path: Path) -> Iterator[Imported | Refused]:
     """Row objects of the labelled calls in a gateway's records file, newest first.
 
+    The file is only read; its gateway may run.
+
     Raises:
         OSError: there is no such file.
         ConfigurationError: it is no records file.
@@ -52,10 +54,9 @@ def read_gateway(url: str) -> Iterator[Imported | Refused]:
 
 
 async def _labelled(path: Path) -> list[dict[str, Any]]:
-    # Opening trims the record to its limit, and that is the gateway's to set.
-    records = Records(str(path), max_calls=sys.maxsize)
-    await records.open()
+    records = Records(str(path), read_only=True)
     try:
+        await records.open()
         return await records.calls(sys.maxsize, labelled=True)
     finally:
         await records.close()

@@ -8,8 +8,9 @@ from mcp.types import Tool
 
 from gateway.adapters.active import ActiveAdapters, DriftPolicy
 from gateway.config import ServerConfig
+from gateway.drift import NO_DRIFT
 from gateway.errors import UnknownModel
-from gateway.manifest import Adapter, read_adapter
+from gateway.manifest import OFFERED, Adapter, read_adapter
 from gateway.observe import Metrics
 from gateway.toolsets.catalog import Catalog, build_catalog
 from gateway.toolsets.listing import Listing
@@ -122,6 +123,29 @@ def test_notation_is_logged_without_a_warning(
     (line,) = warnings(caplog)
     assert (line.levelno, line.__dict__["grade"]) == (logging.INFO, "notation")
     assert active.all[0].drift_header == "notation; adapter=support; tools=track_order"
+
+
+def test_an_adapter_trained_on_varied_tools_has_no_drift_and_is_asked_about_the_live_ones(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    metrics = Metrics()
+    active = table(metrics=metrics)
+    general = adapter(tmp_path, toolset_mode="varied", prompt={"form": "lines"})
+    active.put(general, "support")
+    active.on_catalog(catalog(R2))
+    (entry,) = active.all
+    assert (entry.drift, entry.drift_header, warnings(caplog)) == (NO_DRIFT, None, [])
+    assert active.drift_to(general, "support") == NO_DRIFT
+    labels = {"adapter": general.version}
+    assert metrics.registry.get_sample_value("pointsman_drift_grade", labels) == 0
+    assert entry.asked.toolset == Toolset(OFFERED, R2)
+
+
+def test_any_other_adapter_is_asked_about_the_tools_it_learned(tmp_path: Path) -> None:
+    active = table()
+    active.on_catalog(catalog(R2))
+    entry = active.put(adapter(tmp_path), "support")
+    assert entry.asked is entry.adapter
 
 
 def test_a_toolset_that_is_not_listed_yet_is_not_judged(

@@ -33,7 +33,8 @@ def kept(tmp_path: Path) -> list[Path]:
 
 async def test_a_folder_is_copied_whole_and_named_by_its_digest(tmp_path: Path) -> None:
     source = write_adapter(tmp_path / "made")
-    (source / "notes.txt").write_text("not part of an adapter")
+    for extra in ("report.html", "notes.txt"):
+        (source / extra).write_text("not part of an adapter")
     async with stored(tmp_path) as store:
         adapter = await store.add(source)
     (home,) = kept(tmp_path)

@@ -7,6 +7,7 @@ import pytest
 
 from gateway.engines.scripted import ScriptedEngine
 from gateway.errors import Conflict, UnknownAdapter
+from tests.adapters import support_toolset
 from tests.gateway.adapters.yard import NO_TOOL, PROBE, yard
 from tests.gateway.serving import ASK
 
@@ -52,6 +53,18 @@ async def test_a_new_version_takes_over_the_toolset_and_the_old_one_stays_loaded
         assert (y.version, active.toolset) == (second.version, "desk")
         assert y.swap.previous("support") == first.version
         assert y.loaded == {first.version, second.version}
+
+
+async def test_an_adapter_trained_on_varied_tools_is_probed_as_its_rows_asked(
+    tmp_path: Path,
+) -> None:
+    async with yard(tmp_path) as y:
+        prompt = {"form": "lines"}
+        await y.swap.activate(await y.add(toolset_mode="varied", prompt=prompt, probes=[PROBE]))
+        (asked,) = y.engine.prompts
+    task, *tools = asked.messages[0]["content"].split("\n")
+    assert task == "Route the request to the tools of tools. Answer in JSON."
+    assert len(tools) == len(support_toolset().tools)
 
 
 async def test_only_the_version_before_is_kept_loaded(tmp_path: Path) -> None:

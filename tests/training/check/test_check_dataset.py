@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 from tests.adapters import SUPPORT
 from tests.training.check.made import DESK, no_tool, row, track
 from training.check.dataset import DatasetRefused, check, inspect, read_splits
+from training.check.report import Finding, listed
 from training.commands import dataset_check
 from training.rows import Row, RowError, row_json
 
@@ -70,6 +71,15 @@ def test_a_long_list_of_errors_is_cut_and_counted_but_the_report_has_all():
     with pytest.raises(DatasetRefused, match="and 2 more") as refusal:
         check({"train": wrong}, DESK)
     assert len(refusal.value.report.errors) == 7
+
+
+def test_a_list_of_findings_shows_the_first_of_each_rule_and_counts_the_others():
+    many = [Finding("warning", "near", f"pair {n}", (f"a:{n}", f"b:{n}")) for n in range(5)]
+    lines = list(listed([*many, Finding("warning", "share", "few of train")], 2))
+    assert lines == [
+        "near: pair 0 (a:0, b:0)", "near: pair 1 (a:1, b:1)", "near: and 3 more",
+        "share: few of train",
+    ]  # fmt: skip
 
 
 def test_no_rows_at_all_are_no_data_set():

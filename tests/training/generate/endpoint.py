@@ -8,8 +8,8 @@ import httpx
 
 from tests.adapters import support_toolset
 from training.generate.plan import Plan, Task
-from training.generate.teacher import Teacher
 from training.generate.voices import Voice
+from training.teacher import Teacher
 
 DESK = support_toolset()
 VOICE = Voice("plain", "Plainly.")

@@ -14,6 +14,7 @@ from tests.gateway.cli_gateway import unused_port
 from tests.training.generate.endpoint import KEY, completion, fresh_rows
 from tests.training.generate.server import Server
 from training.commands import dataset_generate
+from training.commands.output import TEACHER_KEY
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def run(out: Path, url: str, *arguments: str, **environ: str) -> Result:
     dataset_generate.mount(datasets)
     app.add_typer(datasets, name="dataset")
     given = ["--toolset", str(SUPPORT), "--teacher", url, "--model", "large", "--out", str(out)]
-    clean = {dataset_generate.KEY: None}
+    clean = {TEACHER_KEY: None}
     return CliRunner().invoke(
         app, ["dataset", "generate", *given, *arguments], env={**clean, **environ}
     )
@@ -104,7 +105,7 @@ def test_a_key_may_come_from_a_variable_of_another_name(tmp_path: Path, server: 
     [
         (httpx.Response(401, json={"error": {"message": f"bad key {KEY}"}}),
          "answers 401: bad key [key]"),
-        (httpx.Response(429, headers={"retry-after": "0"}), "answers 429: (asked 2 times)"),
+        (httpx.Response(429, headers={"retry-after": "0"}), "answers 429: (empty) (asked 2 times)"),
         (completion("Certainly! Tell me more."), "3 answers in a row hold no rows; large wrote"),
     ],
 )  # fmt: skip

@@ -22,8 +22,8 @@ from tests.training.generate.runs import entries, run
 from training.generate.journal import JournalError
 from training.generate.plan import Plan
 from training.generate.run import generate
-from training.generate.teacher import TeacherError
 from training.rows import read_rows
+from training.teacher import TeacherError
 
 
 async def test_tasks_that_failed_before_do_not_end_the_next_run_before_the_others(tmp_path: Path):

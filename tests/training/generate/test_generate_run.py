@@ -20,8 +20,8 @@ from tests.training.generate.endpoint import (
 from tests.training.generate.runs import entries, run
 from training.generate.journal import JournalError
 from training.generate.summary import Prices, Summary
-from training.generate.teacher import TeacherError
 from training.rows import read_rows, require_toolset
+from training.teacher import TeacherError
 
 
 def rejected(out: Path) -> list[dict[str, Any]]:

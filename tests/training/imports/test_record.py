@@ -1,7 +1,9 @@
 """Labelled calls become rows: only those, with the answer the label says is right."""
 
 import asyncio
+import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -130,8 +132,47 @@ def test_reading_trims_nothing_and_a_file_that_is_not_there_is_not_made(tmp_path
 
 def test_a_file_that_is_no_record_is_an_error(tmp_path: Path):
     (tmp_path / "r.db").write_text("no database at all, " * 100)
-    with pytest.raises(ConfigurationError, match=r"r\.db"):
+    with pytest.raises(ConfigurationError, match=r"r\.db: no gateway's records are there"):
         list(read(tmp_path / "r.db"))
+
+
+def test_a_database_of_something_else_is_an_error_and_stays_as_it_is(tmp_path: Path):
+    file = tmp_path / "music.db"
+    with closing(sqlite3.connect(file)) as made:
+        made.execute("CREATE TABLE songs (title TEXT)")
+    before = file.read_bytes()
+    with pytest.raises(ConfigurationError, match=r"music\.db: no gateway's records .*: calls"):
+        list(read(file))
+    assert file.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["music.db"]
+
+
+async def test_a_running_gateway_s_file_is_read_with_its_latest_label_and_not_touched(
+    tmp_path: Path,
+):
+    file = tmp_path / "live?#1.db"
+    kept = Records(str(file))
+    await kept.open()
+    try:
+        kept.note_call(recorded("a"))
+        await kept.flush()
+        await kept.label_call("a", "right")
+        # The -shm file beside them holds readers' marks and is shared memory, not data.
+        data = [path for path in sorted(tmp_path.iterdir()) if not path.name.endswith("-shm")]
+        before = [path.read_bytes() for path in data]
+        (row,) = await asyncio.to_thread(lambda: imported(read(file)))
+        assert row.place == f"{file}:a"
+        assert [path.name for path in data] == ["live?#1.db", "live?#1.db-wal"]
+        assert [path.read_bytes() for path in data] == before
+        await kept.label_call("a", "wrong")
+    finally:
+        await kept.close()
+
+
+def test_a_file_that_nobody_may_write_is_read(tmp_path: Path):
+    file = records(tmp_path / "r.db", recorded("a"), labels={"a": "right"})
+    file.chmod(0o444)
+    assert len(imported(read(file))) == 1
 
 
 def test_a_running_gateway_is_labelled_over_the_command_line_and_read(tmp_path: Path):

@@ -1,21 +1,24 @@
-"""The teacher: a large model behind an OpenAI-compatible endpoint.
+"""The teacher: a large model behind an OpenAI-compatible endpoint, the one client of it.
 
-It takes chat messages and gives the answer. Knows nothing of rows. At most `concurrency` requests
-run at once. 429, 5xx and a connection that fails or breaks are tried again, after the pause that
-`Retry-After` asks for or else after 1, 2, 4 ... seconds; everything else that is no answer is a
-`TeacherError`. The key goes into one header and into no message; of the URL only the host does.
+It takes chat messages and gives the answer. Knows nothing of rows, of toolsets or of what is asked
+for. At most `concurrency` requests run at once. 408, 429, 5xx, a time-out and a connection that
+fails or breaks are tried again, after the pause that `Retry-After` asks for or else after 1, 2, 4
+... seconds; everything else that is no answer is a `TeacherError`. The key goes into one header
+and into no message; of the URL only the host does.
 """
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, cast
 
 import httpx
 
 from gateway.commands.client import is_loopback
-from training.generate.completion import Answer, read_completion, retry_after
+from training.completion import Answer, read_completion, retry_after
 
 _CONNECT_S = 15.0
 _LONGEST_BACK_OFF_S = 60.0
@@ -25,14 +28,21 @@ _ENDPOINT = "/chat/completions"
 
 
 class TeacherError(ConnectionError):
-    """The teacher cannot be asked, or not like this; the message says why, never with the key."""
+    """The teacher cannot be asked, or not like this; the message says why, never with the key.
+
+    `fault` is the message without the endpoint's name, for who names the endpoint in other words.
+    """
+
+    def __init__(self, fault: str, endpoint: str = "") -> None:
+        super().__init__(f"{endpoint} {fault}" if endpoint else fault)
+        self.fault = fault
 
 
 class _Again(Exception):
     """Worth another try, after `wait_s` seconds if the endpoint says so."""
 
-    def __init__(self, detail: str, wait_s: float | None = None) -> None:
-        super().__init__(detail)
+    def __init__(self, fault: str, wait_s: float | None = None) -> None:
+        super().__init__(fault)
         self.wait_s = wait_s
 
 
@@ -55,16 +65,20 @@ class Teacher:
         """`url` is the API's base, for example `https://host/v1`; `body` adds members to requests.
 
         Raises:
-            ValueError: URL, key or a number cannot be used.
+            ValueError: URL, model, key or a number cannot be used.
         """
+        if not model:
+            raise ValueError("the teacher's model has no name")
         if not (key.isascii() and key.isprintable()):
             raise ValueError("the teacher's key holds characters that no key has")
         if concurrency < 1 or attempts < 1 or timeout_s <= 0:
-            raise ValueError("concurrency and attempts are 1 or more, the timeout above 0 s")
-        self.model = model
-        self.concurrency = concurrency
+            raise ValueError(
+                "the teacher's concurrency and attempts are 1 or more, its timeout above 0 s"
+            )
         self._address = _address(url)
-        self._host = f"the teacher at {self._address.netloc.decode()}"
+        self.model = model
+        self.host = self._address.netloc.decode()
+        self.concurrency = concurrency
         self._key = key
         self._body = {"model": model, **(body or {})}
         self._attempts = attempts
@@ -92,14 +106,16 @@ class Teacher:
     ) -> None:
         await self._client.aclose()
 
-    async def ask(self, messages: Sequence[Mapping[str, str]]) -> Answer:
+    async def ask(self, messages: Sequence[Mapping[str, Any]], **members: Any) -> Answer:
         """The answer to a conversation, which may be empty; waits for a free slot.
+
+        `members` are added to this one request (`tools`, `temperature`).
 
         Raises:
             TeacherError: it cannot be reached, refuses, or still fails after the last attempt.
         """
         # ASCII, because a tool's description may hold what UTF-8 cannot carry.
-        body = json.dumps({**self._body, "messages": list(messages)})
+        body = json.dumps({**self._body, **members, "messages": list(messages)})
         async with self._slots:
             attempt = 1
             while True:
@@ -107,37 +123,42 @@ class Teacher:
                     return await self._asked(body)
                 except _Again as exc:
                     if attempt == self._attempts:
-                        raise TeacherError(f"{exc} (asked {attempt} times)") from None
+                        raise self._error(f"{exc} (asked {attempt} times)") from None
                     back_off = min(2.0 ** (attempt - 1), _LONGEST_BACK_OFF_S)
                     await self._pause(back_off if exc.wait_s is None else exc.wait_s)
                     attempt += 1
 
     async def _asked(self, body: str) -> Answer:
         """One attempt. Raises _Again or TeacherError."""
+        started = time.perf_counter()
         try:
             response = await self._client.post(self._address, content=body)
         except httpx.TimeoutException as exc:
-            raise _Again(f"{self._host} did not answer in time ({type(exc).__name__})") from None
+            raise _Again(f"did not answer in time ({type(exc).__name__})") from None
         except httpx.HTTPError as exc:
             why = self._shown(str(exc)) or type(exc).__name__
-            raise _Again(f"{self._host} cannot be reached: {why}") from None
+            raise _Again(f"cannot be reached: {why}") from None
+        seconds = time.perf_counter() - started
         value = _object(response)
         status, fault = _status(response.status_code, value)
-        told = f"{self._host} answers {status}: {self._shown(fault or response.text)}"
+        said = self._shown(fault or response.text) or "(empty)"
+        told = f"answers {status}: {said}"
         if status in (408, 429) or status >= 500:
             wait = retry_after(response.headers)
             if wait is not None and wait > _LONGEST_WAIT_S:
-                raise TeacherError(f"{told} (and wants a pause of {wait:.0f} s: go on after it)")
+                raise self._error(f"{told} (and wants a pause of {wait:.0f} s: go on after it)")
             raise _Again(told, wait)
         if status != 200:
-            raise TeacherError(told)
+            raise self._error(told)
         try:
-            return read_completion(value)
+            return replace(read_completion(value), seconds=seconds)
         except ValueError as exc:
-            raise TeacherError(
-                f"{self._host} sent {exc}; --teacher takes the API's base, which often ends with "
-                f"/v1: {self._shown(response.text)}"
+            raise self._error(
+                f"sent {exc}; --teacher takes the API's base, which often ends with /v1: {said}"
             ) from None
+
+    def _error(self, fault: str) -> TeacherError:
+        return TeacherError(fault, f"the teacher at {self.host}")
 
     def _shown(self, text: str) -> str:
         """The beginning of a text on one line, without the key, which endpoints like to quote."""
@@ -151,7 +172,7 @@ def _address(url: str) -> httpx.URL:
     except httpx.InvalidURL as exc:
         raise ValueError(f"the teacher's URL cannot be used: {exc}") from exc
     if address.scheme not in ("http", "https") or not address.host:
-        raise ValueError("the teacher's URL begins with http:// or https:// and names a host")
+        raise ValueError("the teacher's URL must begin with http:// or https:// and name a host")
     if address.userinfo:
         raise ValueError("the teacher's URL holds a password: put the key in the environment")
     path = address.path.rstrip("/").removesuffix(_ENDPOINT)

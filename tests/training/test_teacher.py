@@ -11,8 +11,8 @@ import pytest
 from gateway.types import Usage
 from tests.gateway.cli_gateway import unused_port
 from tests.training.generate.endpoint import KEY, Endpoint, completion
-from training.generate.completion import Answer
-from training.generate.teacher import Teacher, TeacherError
+from training.completion import Answer
+from training.teacher import Teacher, TeacherError
 
 ASKED = [{"role": "user", "content": "Write one row."}]
 
@@ -38,6 +38,33 @@ async def test_an_answer_comes_with_its_tokens_and_the_request_is_openai_s():
     assert str(request.url) == "https://teacher.test/v1/chat/completions"
     assert request.headers["authorization"] == f"Bearer {KEY}"
     assert json.loads(request.content) == {"model": "large", "temperature": 1, "messages": ASKED}
+    assert answer.seconds > 0
+
+
+async def test_members_of_one_request_are_added_to_those_of_all():
+    endpoint = Endpoint(completion("{}"))
+    async with endpoint.teacher(body={"temperature": 1, "top_p": 1}) as teacher:
+        await teacher.ask(ASKED, temperature=0, tools=[])
+        await teacher.ask(ASKED)
+    first, second = (json.loads(request.content) for request in endpoint.asked)
+    assert first == {
+        "model": "large", "temperature": 0, "top_p": 1, "tools": [], "messages": ASKED,
+    }  # fmt: skip
+    assert second == {"model": "large", "temperature": 1, "top_p": 1, "messages": ASKED}
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (completion("I would rather not write rows."), "I would rather not write rows."),
+        (completion(None), ""),
+        (completion(""), ""),
+    ],
+)
+async def test_prose_and_nothing_at_all_are_answers_too(answer: httpx.Response, text: str):
+    endpoint = Endpoint(answer)
+    assert (await ask(endpoint)).text == text
+    assert len(endpoint.asked) == 1
 
 
 async def test_a_busy_teacher_is_asked_again_after_the_pause_it_names():
@@ -61,7 +88,7 @@ async def test_without_a_named_pause_pauses_double():
     [
         (httpx.Response(500, json={"error": {"message": f"broken for {KEY}"}}),
          "the teacher at teacher.test answers 500: broken for [key] (asked 3 times)"),
-        (httpx.Response(429), "answers 429:"),
+        (httpx.Response(429), "answers 429: (empty) (asked 3 times)"),
         (httpx.ReadTimeout("slow"), "did not answer in time (ReadTimeout) (asked 3 times)"),
         (httpx.RemoteProtocolError("cut off"), "cannot be reached: cut off (asked 3 times)"),
         (httpx.Response(200, json={"error": {"message": "no host", "code": 502}}),
@@ -84,6 +111,8 @@ async def test_what_does_not_pass_is_told_after_the_last_attempt(fault: Any, sai
         (httpx.Response(307, headers={"location": "https://x.test"}), "answers 307"),
         (httpx.Response(200, json={"error": {"message": "no money"}}), "answers 400: no money"),
         (httpx.Response(200, text="<html>hello"), "often ends with /v1: <html>hello"),
+        (httpx.Response(200), "which often ends with /v1: (empty)"),
+        (httpx.Response(200, content=b'{"choices": [{"mess\xff'), 'with /v1: {"choices": [{"mess'),
         (httpx.Response(200, json={"choices": []}), "sent no chat completion"),
         (httpx.Response(200, json=[1]), "sent no chat completion"),
         (httpx.Response(200, json={"choices": [{"message": {"content": 3}}]}), "no chat compl"),
@@ -101,6 +130,34 @@ async def test_a_teacher_that_is_not_there_is_named():
     async with Teacher(f"http://{host}/v1", "large", attempts=1) as teacher:
         with pytest.raises(TeacherError, match=f"the teacher at {host} cannot be reached"):
             await teacher.ask(ASKED)
+
+
+async def test_a_connection_cut_short_is_tried_again_and_then_named():
+    answer = completion("{}").content
+    served = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal served
+        served += 1
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(answer))
+        # The third time, all of it.
+        writer.write(answer if served == 3 else answer[:20])
+        await writer.drain()
+        writer.close()
+
+    pauses: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    async with server, Teacher(url, "large", attempts=2, pause=pause) as teacher:
+        with pytest.raises(TeacherError, match=r"cannot be reached: .*\(asked 2 times\)"):
+            await teacher.ask(ASKED)
+        assert (await teacher.ask(ASKED)).text == "{}"
+    assert (served, pauses) == (3, [1.0])
 
 
 async def test_no_more_requests_than_allowed_run_at_once():
@@ -133,11 +190,12 @@ async def test_no_more_requests_than_allowed_run_at_once():
         ("https://teacher.test", {"key": "ключ"}),
         ("https://teacher.test", {"concurrency": 0}),
         ("https://teacher.test", {"timeout_s": 0}),
+        ("https://teacher.test", {"model": ""}),
     ],
 )
 def test_what_no_teacher_can_be_made_of_is_refused(url: str, settings: dict[str, Any]):
     with pytest.raises(ValueError, match=r"teacher's|concurrency") as caught:
-        Teacher(url, "large", **settings)
+        Teacher(url, **{"model": "large", **settings})
     assert "secret" not in str(caught.value)
     assert "ключ" not in str(caught.value)
 

@@ -1,11 +1,19 @@
-"""Completions: the text without its reasoning, the tokens, and the pause that is asked for."""
+"""Completions: text without its reasoning, calls, tokens, and the pause that is asked for."""
+
+from typing import Any
 
 import httpx
 import pytest
 
 from gateway.types import Usage
 from tests.training.generate.endpoint import completion
-from training.generate.completion import Answer, read_completion, retry_after, without_reasoning
+from training.completion import (
+    Answer,
+    ToolCall,
+    read_completion,
+    retry_after,
+    without_reasoning,
+)
 
 
 @pytest.mark.parametrize(
@@ -26,6 +34,47 @@ def test_the_text_is_what_the_teacher_says_apart_from_its_reasoning(
 def test_missing_tokens_count_as_none():
     bare = {"choices": [{"message": {"content": "{}"}}], "usage": None}
     assert read_completion(bare) == Answer("{}", Usage(), None)
+
+
+def test_calls_are_read_as_the_teacher_wrote_them():
+    calls = [
+        {"id": "c0", "function": {"name": "track_order", "arguments": '{"order_id": '}},
+        {"function": {"name": "ping", "arguments": None}},
+        {"function": {"name": "pong"}},
+    ]
+    answer = read_completion(completion(None, ended="tool_calls", tool_calls=calls).json())
+    assert answer.calls == (
+        ToolCall("track_order", '{"order_id": '),
+        ToolCall("ping", ""),
+        ToolCall("pong", ""),
+    )
+    assert (answer.text, answer.ended) == ("", "tool_calls")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        "text",
+        [],
+        {},
+        {"choices": None},
+        {"choices": [{"message": "text"}]},
+        {"choices": [{"message": {"content": 3}}]},
+        {"choices": [{"message": {"content": "{}"}}], "usage": {"prompt_tokens": "many"}},
+        {"choices": [{"message": {"content": "{}"}}], "usage": {"prompt_tokens": float("inf")}},
+        {"choices": [{"message": {"tool_calls": [{"id": "c0"}]}}]},
+        {"choices": [{"message": {"tool_calls": [{"function": {"arguments": "{}"}}]}}]},
+        {
+            "choices": [
+                {"message": {"tool_calls": [{"function": {"name": "t", "arguments": {"a": 1}}}]}}
+            ]
+        },
+    ],
+)
+def test_what_has_another_form_is_no_completion(value: Any):
+    with pytest.raises(ValueError, match="no chat completion"):
+        read_completion(value)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ whether it stands in a member of its own (`reasoning_content`, never looked at) 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -14,12 +14,25 @@ from gateway.types import Usage
 
 
 @dataclass(frozen=True)
+class ToolCall:
+    """A tool call as the teacher wrote it: `arguments` is text, and perhaps no JSON."""
+
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True)
 class Answer:
-    """What the teacher wrote, perhaps nothing; `ended` is the endpoint's `finish_reason`."""
+    """What the teacher wrote, perhaps nothing; `ended` is the endpoint's `finish_reason`.
+
+    `seconds` is what the request took that brought it.
+    """
 
     text: str
     usage: Usage
     ended: str | None = None
+    calls: tuple[ToolCall, ...] = ()
+    seconds: float = field(default=0.0, compare=False)
 
 
 def read_completion(value: Any) -> Answer:
@@ -30,15 +43,25 @@ def read_completion(value: Any) -> Answer:
     """
     try:
         choice = value["choices"][0]
-        said = choice["message"].get("content") or choice["message"].get("refusal") or ""
+        message = choice["message"]
+        said = message.get("content") or message.get("refusal") or ""
         if not isinstance(said, str):
             said = "".join(part.get("text") or "" for part in said)
+        calls = tuple(_call(call["function"]) for call in message.get("tool_calls") or ())
         used = value.get("usage") or {}
         tokens = (int(used.get(name) or 0) for name in ("prompt_tokens", "completion_tokens"))
+        usage = Usage(*tokens)
         ended = choice.get("finish_reason")
-    except (KeyError, IndexError, TypeError, AttributeError) as exc:
+    except (LookupError, TypeError, AttributeError, ValueError, OverflowError) as exc:
         raise ValueError("no chat completion") from exc
-    return Answer(without_reasoning(said), Usage(*tokens), str(ended) if ended else None)
+    return Answer(without_reasoning(said), usage, str(ended) if ended else None, calls)
+
+
+def _call(function: Any) -> ToolCall:
+    name, arguments = function["name"], function.get("arguments") or ""
+    if not isinstance(name, str) or not isinstance(arguments, str):
+        raise TypeError("a call has a name, and its arguments as text")
+    return ToolCall(name, arguments)
 
 
 def without_reasoning(text: str) -> str:
