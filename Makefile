@@ -5,9 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints/cpu.txt
 BASE_MODEL := .models/smollm2-135m-instruct
+BFCL := bfcl-eval==2026.3.23
 PORT ?= 8080
 
-.PHONY: run test lint train-support evaluate-support bench-gateway clean
+.PHONY: run test lint train-support evaluate-support train-general bench-gateway clean
 
 run: $(VENV)/.local $(BASE_MODEL)/config.json
 	$(BIN)/python deploy/demo.py --port $(PORT) $(if $(ONCE),--once)
@@ -26,6 +27,9 @@ train-support: $(VENV)/.dev $(BASE_MODEL)/config.json
 
 evaluate-support: $(VENV)/.dev $(BASE_MODEL)/config.json
 	$(BIN)/pointsman evaluate --adapter deploy/adapters/support --data training/data/support/test --base-model $(BASE_MODEL)
+
+train-general: $(VENV)/.bfcl $(BASE_MODEL)/config.json
+	$(BIN)/python -m training.general --base-model $(BASE_MODEL) $(if $(ROWS),--rows $(ROWS))
 
 bench-gateway: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.gateway_share
@@ -46,6 +50,12 @@ $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints/cpu.txt
 	@echo "==> installing everything that tests and training need (about three minutes)"
 	$(PIP) --editable '.[train,dev]'
 	@touch $@ $(VENV)/.local
+
+# Its data alone is read; what its code needs is left out.
+$(VENV)/.bfcl: $(VENV)/.dev
+	@echo "==> installing the data of the Berkeley Function Calling Leaderboard"
+	$(PIP) --no-deps '$(BFCL)'
+	@touch $@
 
 $(BASE_MODEL)/config.json: | $(VENV)/bin/python
 	@echo "==> preparing the base model (about a minute, once)"

@@ -3,9 +3,9 @@
 A small model miscopies: it writes SKU-TEE40 where SKU-TEE44 was said. Grounding would withhold
 such a call; better not to let it be written. So where an identifier has a simple form (a constant
 head and a row of letters or digits, or an e-mail address), its schema is narrowed to what whole
-words of the conversation can give. The narrowing is generous: whatever grounds must be among the
-candidates, and whether a candidate grounds is judged afterwards, as ever. Where the conversation
-gives none, the schema stays as it is: the model then says no_tool, or invents and is withheld.
+words of the conversation can give. The narrowing is generous, and whether a candidate grounds is
+judged afterwards, as ever. Where the conversation gives none, the schema stays as it is: the model
+then says no_tool, or invents and is withheld.
 
 Only the grammar is narrowed, never the prompt. Pure functions.
 """
@@ -71,7 +71,9 @@ class _Offer:
         # The head may be said, and even be glued to the rest: skuBAG09.
         spoken = re.sub(r"[\W_]", "", head).casefold()
         cut = {word[len(spoken) :] for word in self._words if word.casefold().startswith(spoken)}
-        words = self._words | cut
+        # Without it, several words of letters alone ("in Berlin") are no code.
+        single = set(re.findall(r"[^\W_]+", self._text))
+        words = {w for w in self._words if not w.isalpha() or w in single} | cut
         made = {head + form for word in words for form in (word, word.upper(), word.lower())}
         return _few({value for value in made if pattern.fullmatch(value)})
 

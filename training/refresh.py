@@ -33,7 +33,12 @@ class Refresher:
         self._rng = rng
 
     def __call__(self, row: Row) -> Row:
-        """The row with fresh identifiers; the row itself where they would not ground any more."""
+        """The row with fresh identifiers; the row itself where they would not ground any more.
+
+        A row that carries its own tools stays as it is.
+        """
+        if row.offered is not None:
+            return row
         cores = {core for call in row.calls for core in self._cores(call)}
         said = row.text
         fresh = {core: self._like(core) for core in sorted(cores) if _whole(core).search(said)}

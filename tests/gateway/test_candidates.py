@@ -53,6 +53,8 @@ def test_a_product_number_may_be_spelt_in_parts_and_any_case():
     assert "SKU-MUG12" in offered("swap sku mug-12 please", "check_stock", "sku")
     assert "SKU-MUG12" in offered("s k u mug one two", "check_stock", "sku")
     assert "SKU-BAG09" in offered("skuBAG09 any left", "check_stock", "sku")
+    assert "SKU-LAMPGRN" in offered("s k u lamp grn", "check_stock", "sku")
+    assert "SKU-INBERLIN" not in offered("is sku X9 in Berlin?", "check_stock", "sku")
     assert "SKU-MUG13" not in offered("swap sku mug-12 please", "check_stock", "sku")
 
 

@@ -1,12 +1,13 @@
 """Fresh identifiers: other numbers in request and answer alike, and nothing else changed."""
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gateway.ground import ungrounded
-from gateway.types import Message
+from gateway.types import Message, Toolset
 from tests.adapters import support_toolset
 from training.refresh import Refresher, in_passes
 from training.rows import Row
@@ -50,6 +51,14 @@ def test_two_identifiers_stay_two():
         f"swap {said['item_sku']} for {said['new_sku']} in {said['order_id'].removeprefix('ORD-')}"
     )
     assert said["item_sku"] != "SKU-PAN3"
+
+
+def test_a_row_with_tools_of_its_own_stays_as_it_is():
+    tools = Toolset.from_json(
+        {"name": "tools", "tools": [{"name": "other", "inputSchema": {"type": "object"}}]}
+    )
+    own = replace(row("do 48213", "other", id="48213"), offered=tools)
+    assert refresher()(own) is own
 
 
 def test_a_number_inside_a_longer_one_is_left_alone():

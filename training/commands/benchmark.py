@@ -32,6 +32,10 @@ from training.bfcl.splits import split
 from training.commands.output import errors, progress
 
 BENCHMARKS = ("bfcl",)
+IN_FAMILY = (
+    "For an adapter trained on this benchmark's rows an in-family figure: these tools are none of "
+    "its rows', but both come from one benchmark. Not comparable with the leaderboard."
+)
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,7 @@ def run_benchmark(
     if as_json:
         print(json.dumps(report, ensure_ascii=False))
     else:
-        Console().print(_table(report))
+        Console().print(table(report))
 
 
 def take(taken: Taken) -> tuple[list[Case], str]:
@@ -168,23 +172,28 @@ def _local_engine(base_model: Path) -> Engine:
     return LocalEngine(base_model)
 
 
-def _table(report: dict[str, Any]) -> Table:
+def table(report: dict[str, Any]) -> Table:
+    """A report for a person: a column a system. Held-out tools alone give no leaderboard's sums."""
     systems: dict[str, dict[str, Any]] = report["systems"]
-    part = ", held-out tools" if report["held_out"] else ""
-    table = Table(title=f"BFCL v4, single turn, Python{part} ({report['data']})")
-    table.add_column("category")
+    held_out = bool(report["held_out"])
+    part = ", held-out tools" if held_out else ""
+    made = Table(
+        title=f"BFCL v4, single turn, Python{part} ({report['data']})",
+        caption=IN_FAMILY if held_out else None,
+    )
+    made.add_column("category")
     for found in systems.values():
-        table.add_column(f"{found['system']}, {found['form']}", justify="right")
+        made.add_column(f"{found['system']}, {found['form']}", justify="right")
     first = next(iter(systems.values()))
     for name in first["categories"]:
-        table.add_row(name, *(_share(found["categories"][name]) for found in systems.values()))
-    table.add_section()
+        made.add_row(name, *(_share(found["categories"][name]) for found in systems.values()))
+    made.add_section()
     for name in ("overall", "valid"):
-        table.add_row(f"{name}, all cases", *(_share(found[name]) for found in systems.values()))
-    for name in first["leaderboard"]:
+        made.add_row(f"{name}, all cases", *(_share(found[name]) for found in systems.values()))
+    for name in () if held_out else first["leaderboard"]:
         cells = [found["leaderboard"][name] for found in systems.values()]
-        table.add_row(f"leaderboard: {name}", *(_percent(cell) for cell in cells))
-    return table
+        made.add_row(f"leaderboard: {name}", *(_percent(cell) for cell in cells))
+    return made
 
 
 def _share(value: dict[str, Any]) -> str:
