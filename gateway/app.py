@@ -156,6 +156,22 @@ def make_engine(config: EngineConfig, max_queue: int) -> Engine:
             threads=config.threads,
             max_queue=max_queue,
         )
+    if config.kind == "vllm":
+        try:
+            from gateway.engines.vllm import VllmEngine  # an extra: tokenizers and jinja2
+        except ImportError as exc:
+            raise ConfigurationError(
+                f"the engine vllm is not installed ({exc.name}): pip install 'pointsman[remote]'"
+            ) from exc
+        assert config.base_model is not None
+        assert config.url is not None
+        return VllmEngine(
+            config.url,
+            config.base_model,
+            folders=config.folders,
+            api_key=config.api_key.get_secret_value() if config.api_key else None,
+            max_queue=max_queue,
+        )
     return ScriptedEngine()
 
 

@@ -76,10 +76,17 @@ class ToolsetConfig(Part):
 
 
 class EngineConfig(Part):
-    """Which engine runs the base model, and where its weights lie."""
+    """Which engine runs the base model, and where its folder lies.
 
-    kind: Literal["local", "scripted", "none"] = "none"
+    Of the folder, `vllm` needs tokenizer and chat template alone: the weights are where its server
+    at `url` runs. `folders` says under which path that server sees a folder of this machine.
+    """
+
+    kind: Literal["local", "scripted", "vllm", "none"] = "none"
     base_model: Path | None = None
+    url: str | None = Field(default=None, pattern=r"^https?://")
+    api_key: SecretStr | None = None
+    folders: dict[Path, str] = {}
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int | None = Field(default=None, gt=0)
     answers: dict[str, str] = {}
@@ -88,6 +95,8 @@ class EngineConfig(Part):
     def _needs(self) -> "EngineConfig":
         if self.kind == "local" and self.base_model is None:
             raise ValueError("the local engine needs `base_model`, a folder")
+        if self.kind == "vllm" and (self.base_model is None or self.url is None):
+            raise ValueError("the engine vllm needs `url`, and `base_model`, a folder")
         return self
 
 
@@ -218,6 +227,8 @@ def _absolute(config: Config, folder: Path) -> Config:
     engine = config.engine
     if engine.base_model is not None:
         engine = engine.model_copy(update={"base_model": at(engine.base_model)})
+    folders = {at(here): there for here, there in engine.folders.items()}
+    engine = engine.model_copy(update={"folders": folders})
     records = config.records
     if records.path != ":memory:":
         records = records.model_copy(update={"path": str(at(Path(records.path)))})
