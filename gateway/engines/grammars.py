@@ -5,7 +5,6 @@ description meets the tokens. No model and no tensor is known here.
 """
 
 import json
-import re
 from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any
@@ -13,11 +12,11 @@ from typing import Any
 import llguidance
 
 from gateway.engines.base import Prompt
+from gateway.engines.markers import with_control_tokens
 from gateway.errors import EngineDown
 from gateway.grammar import SPACING
 
 _KEPT = 64
-_MARKER_RULE = re.compile(r'^(\w+): "(<[^"\\<>]+>)"$', re.MULTILINE)
 
 
 class Grammars:
@@ -43,7 +42,9 @@ class Grammars:
                 self._tokenizer,
                 llguidance.LLMatcher.grammar_from_json_schema(text, overrides=SPACING)
                 if prompt.grammar is None
-                else llguidance.LLMatcher.grammar_from_lark(self._with_control_tokens(text)),
+                else llguidance.LLMatcher.grammar_from_lark(
+                    with_control_tokens(text, self._control)
+                ),
             )
             if matcher.is_error():
                 raise EngineDown(f"the toolset has no grammar: {matcher.get_error()}")
@@ -52,13 +53,3 @@ class Grammars:
                 self._compiled.popitem(last=False)
         self._compiled.move_to_end(text)
         return self._compiled[text].deep_copy()
-
-    def _with_control_tokens(self, grammar: str) -> str:
-        """A rule that is one marker alone stands for the token, where the tokenizer has one.
-
-        llguidance never matches such a token with its text, and a base model that knows the token
-        never writes the text.
-        """
-        return _MARKER_RULE.sub(
-            lambda rule: f"{rule[1]}: {rule[2]}" if rule[2] in self._control else rule[0], grammar
-        )

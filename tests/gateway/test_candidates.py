@@ -38,8 +38,7 @@ def offered(text: str, tool: str, name: str) -> Any:
 def test_an_order_number_is_one_that_was_said(text: str, values: list[str]):
     assert set(values) <= set(offered(text, "track_order", "order_id"))
     assert all(
-        "".join(value.removeprefix("ORD-")) not in ("1235", "0012")
-        for value in offered(text, "track_order", "order_id")
+        value not in ("ORD-1235", "ORD-0012") for value in offered(text, "track_order", "order_id")
     )
 
 
