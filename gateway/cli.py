@@ -13,10 +13,10 @@ from typing import Annotated
 
 import typer
 
-from gateway.commands import adapters, calls, doctor, drift, requests, serve, servers
+from gateway.commands import adapters, calls, doctor, drift, engine, requests, serve, servers, tools
 from gateway.commands.output import FAILED, complain, print_line
 
-TRAINING_VERBS = ("dataset", "train", "evaluate", "publish", "engine")
+TRAINING_VERBS = ("dataset", "train", "evaluate", "publish")
 
 
 def main() -> None:
@@ -45,7 +45,9 @@ def build(mounts: Iterable[EntryPoint] | None = None) -> typer.Typer:
         verbs.mount(app)
     app.add_typer(servers.app, name="servers")
     app.add_typer(adapters.app, name="adapters")
+    app.add_typer(engine.app, name="engine")
     app.add_typer(calls.app, name="calls")
+    app.add_typer(tools.app, name="tools")
     for entry in entry_points(group="pointsman.commands") if mounts is None else mounts:
         try:
             entry.load()(app)

@@ -1,7 +1,7 @@
 """The configuration: a TOML file of our own, or an `mcpServers` JSON file of a desktop client.
 
 Read once, checked whole, then frozen and passed in. `${NAME}` in a value is taken from the
-environment, so that secrets stay out of the file.
+environment, so that secrets stay out of the file. What it may say stands in `gateway.settings`.
 """
 
 import json
@@ -10,153 +10,49 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import ValidationError
 
 from gateway.errors import ConfigurationError
+from gateway.settings import (
+    SERVER_NAME,
+    AdapterConfig,
+    ApprovalConfig,
+    AuthConfig,
+    Config,
+    DriftConfig,
+    EngineConfig,
+    FallbackConfig,
+    LimitsConfig,
+    Part,
+    PatienceConfig,
+    RecordsConfig,
+    ServerConfig,
+    SwapConfig,
+    ToolsetConfig,
+    WebhookConfig,
+)
 
-SERVER_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
-
-
-class Part(BaseModel):
-    """Base of all settings: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ServerConfig(Part):
-    """One MCP server: either a `command` to run (stdio) or a `url` (Streamable HTTP)."""
-
-    name: str = Field(pattern=SERVER_NAME)
-    command: str | None = None
-    args: tuple[str, ...] = ()
-    env: dict[str, SecretStr] = {}
-    cwd: str | None = None
-    url: str | None = Field(default=None, pattern=r"^https?://")
-    headers: dict[str, SecretStr] = {}
-    prefix: str = Field(default="", max_length=32, pattern=r"^[A-Za-z0-9_-]*$")
-    timeout_s: float = Field(default=30.0, gt=0, le=3600)
-    poll_s: float = Field(default=60.0, gt=0)
-    mode: Literal["auto", "legacy"] = "auto"
-
-    @model_validator(mode="after")
-    def _one_transport(self) -> "ServerConfig":
-        if (self.command is None) == (self.url is None):
-            raise ValueError("a server needs exactly one of `command` and `url`")
-        return self
-
-    def shown(self) -> dict[str, Any]:
-        """The configuration with every secret redacted, for lists and logs."""
-        value = self.model_dump(mode="json", exclude_defaults=True) | {"name": self.name}
-        if self.url is not None:
-            value["url"] = re.sub(r"(?<=//)[^/?#]*@", "**********@", self.url)
-        return value
-
-    def stored(self) -> dict[str, Any]:
-        """The configuration with its secrets, for the records alone."""
-        value = self.model_dump(mode="json", exclude_defaults=True) | {"name": self.name}
-        for key in ("env", "headers"):
-            secrets = cast(dict[str, SecretStr], getattr(self, key))
-            if secrets:
-                value[key] = {name: secret.get_secret_value() for name, secret in secrets.items()}
-        return value
-
-
-class ToolsetConfig(Part):
-    """A named selection of tools: whole servers, or an allow list of tool names.
-
-    A server may be registered later, at run time; until then the toolset is not live. Every
-    server is also a toolset of its own, under its own name, unless one is configured so.
-    """
-
-    name: str = Field(pattern=SERVER_NAME)
-    servers: tuple[str, ...]
-    tools: tuple[str, ...] | None = None
-
-
-class EngineConfig(Part):
-    """Which engine runs the base model, and where its folder lies.
-
-    Of the folder, `vllm` needs tokenizer and chat template alone: the weights are where its server
-    at `url` runs. `folders` says under which path that server sees a folder of this machine.
-    """
-
-    kind: Literal["local", "scripted", "vllm", "none"] = "none"
-    base_model: Path | None = None
-    url: str | None = Field(default=None, pattern=r"^https?://")
-    api_key: SecretStr | None = None
-    folders: dict[Path, str] = {}
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    threads: int | None = Field(default=None, gt=0)
-    answers: dict[str, str] = {}
-
-    @model_validator(mode="after")
-    def _needs(self) -> "EngineConfig":
-        if self.kind == "local" and self.base_model is None:
-            raise ValueError("the local engine needs `base_model`, a folder")
-        if self.kind == "vllm" and (self.base_model is None or self.url is None):
-            raise ValueError("the engine vllm needs `url`, and `base_model`, a folder")
-        return self
-
-
-class AdapterConfig(Part):
-    """An adapter folder to serve from the start, for one configured toolset."""
-
-    folder: Path
-    toolset: str | None = None
-
-
-class RecordsConfig(Part):
-    """What is kept, and where. `:memory:` keeps it until the gateway stops."""
-
-    path: str = ":memory:"
-    arguments: bool = True
-    max_calls: int = Field(default=100_000, gt=0)
-
-
-class AuthConfig(Part):
-    """Bearer keys by scope. An admin key is an agent key too. No keys: loopback only."""
-
-    agent_keys: tuple[SecretStr, ...] = ()
-    admin_keys: tuple[SecretStr, ...] = ()
-    keys_file: Path | None = None
-
-
-class LimitsConfig(Part):
-    """Bounds on what a client may send or hold."""
-
-    body_bytes: int = Field(default=1_048_576, gt=0)
-    result_bytes: int = Field(default=10_485_760, gt=0)
-    concurrent_requests: int = Field(default=256, gt=0)
-    engine_queue: int = Field(default=64, gt=0)
-
-
-class Config(Part):
-    """The whole configuration."""
-
-    servers: tuple[ServerConfig, ...] = ()
-    toolsets: tuple[ToolsetConfig, ...] = ()
-    engine: EngineConfig = EngineConfig()
-    adapters: tuple[AdapterConfig, ...] = ()
-    adapter_store: Path = Path(".pointsman/adapters")
-    records: RecordsConfig = RecordsConfig()
-    auth: AuthConfig = AuthConfig()
-    limits: LimitsConfig = LimitsConfig()
-    allow_stdio_registration: bool = False
-    allowed_hosts: tuple[str, ...] = ()
-    allowed_origins: tuple[str, ...] = ()
-    log: Literal["json", "text"] = "text"
-    drift_policy: Literal["mask", "warn", "block"] = "mask"
-
-    @model_validator(mode="after")
-    def _consistent(self) -> "Config":
-        servers = [server.name for server in self.servers]
-        for kind, names in (("server", servers), ("toolset", [t.name for t in self.toolsets])):
-            double = {name for name in names if names.count(name) > 1}
-            if double:
-                raise ValueError(f"{kind} {sorted(double)[0]!r} is configured twice")
-        return self
+__all__ = [
+    "SERVER_NAME",
+    "AdapterConfig",
+    "ApprovalConfig",
+    "AuthConfig",
+    "Config",
+    "DriftConfig",
+    "EngineConfig",
+    "FallbackConfig",
+    "LimitsConfig",
+    "Part",
+    "PatienceConfig",
+    "RecordsConfig",
+    "ServerConfig",
+    "SwapConfig",
+    "ToolsetConfig",
+    "WebhookConfig",
+    "load_config",
+]
 
 
 def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> Config:

@@ -6,6 +6,7 @@ The checks count in this order, and the first that fails gives the reason:
 - the tool is not among those the agent allows: abstained, `policy`;
 - the tool drifted in a way that is masked: abstained, `drift` (its arguments are those of the
   old schema, so a broken schema would be the symptom, not the reason);
+- the tool's definition changed and waits for a person's approval: abstained, `policy`;
 - the arguments break the live schema: invalid, `schema`;
 - an identifier is not grounded in the conversation: abstained, `not_grounded`;
 - the confidence is below the threshold: abstained, `low_confidence`.
@@ -35,6 +36,7 @@ class CallCheck:
     grounding: Sequence[Ungrounded] = ()
     drift: DriftGrade = "none"
     allowed: bool = True
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,10 @@ def _fault(
     if not check.allowed:
         return "abstained", "policy", f"{tool} is not among the tools of the request"
     if check.drift in masked:
-        return "abstained", "drift", f"{tool} has drifted since the adapter was trained"
+        reason = f"{tool} has drifted since the adapter was trained ({check.drift})"
+        return "abstained", "drift", reason
+    if check.held:
+        return "abstained", "policy", f"{tool} is held: a person must approve its new definition"
     if check.schema is None:
         return "invalid", "schema", f"there is no tool {tool!r}"
     if check.schema:

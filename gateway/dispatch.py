@@ -1,7 +1,8 @@
 """Send valid calls to the servers that own their tools. Everything that runs passes here.
 
 The caller has checked the calls; this module looks up the owner, calls it, bounds the result and
-counts. It knows nothing of routes or policies.
+counts. It knows nothing of routes or policies, but for one: what needs a person's approval does not
+run without.
 """
 
 import json
@@ -11,7 +12,16 @@ from collections.abc import Sequence
 
 from mcp.types import CallToolResult, TextContent
 
-from gateway.errors import InvalidArguments, PointsmanError, UnknownTool, UpstreamDown
+from gateway.approval import needs_approval
+from gateway.config import ApprovalConfig
+from gateway.errors import (
+    Forbidden,
+    HeldDefinition,
+    InvalidArguments,
+    PointsmanError,
+    UnknownTool,
+    UpstreamDown,
+)
 from gateway.observe import Metrics
 from gateway.toolsets.watch import Watch
 from gateway.types import Call
@@ -22,25 +32,38 @@ logger = logging.getLogger(__name__)
 class Dispatcher:
     """Calls tools of the live catalog."""
 
-    def __init__(self, watch: Watch, metrics: Metrics, *, max_result_bytes: int) -> None:
+    def __init__(
+        self,
+        watch: Watch,
+        metrics: Metrics,
+        *,
+        max_result_bytes: int,
+        approval: ApprovalConfig | None = None,
+    ) -> None:
+        self._approval = approval or ApprovalConfig()
         self._watch = watch
         self._metrics = metrics
         self._max_result_bytes = max_result_bytes
 
-    async def checked_call(self, call: Call) -> CallToolResult:
-        """Validate one call against the live schema, then make it.
+    async def checked_call(self, call: Call, *, approved: bool = False) -> CallToolResult:
+        """Validate one call against the live schema, then make it. `approved` by a person.
 
         Raises:
             UnknownTool: no live tool has this name.
+            HeldDefinition: the tool's definition waits for an approval; nothing was sent.
+            Forbidden: the call needs an approval and has none; nothing was sent.
             InvalidArguments: the arguments break the schema; nothing was sent.
             UpstreamDown, UpstreamTimeout: as `Upstream.call`.
         """
+        self._refuse_held([call])
         entry = self._watch.catalog.entries.get(call.tool)
         if entry is None:
             raise UnknownTool(f"there is no tool {call.tool!r}")
         errors = entry.validator.errors(call.arguments)
         if errors:
             raise InvalidArguments(call.tool, [error.as_dict() for error in errors])
+        if not approved:
+            self._require_none_to_approve([call])
         return await self._send(call)
 
     async def dispatch(self, calls: Sequence[Call]) -> list[CallToolResult]:
@@ -48,7 +71,13 @@ class Dispatcher:
 
         The failure of a single call is raised. Of several calls, earlier ones may have run, so
         there a failure becomes an error result in its place and the calls after it are not made.
+
+        Raises:
+            HeldDefinition: a tool's definition waits for an approval; nothing was sent.
+            Forbidden: a call needs an approval; nothing was sent.
         """
+        self._refuse_held(calls)
+        self._require_none_to_approve(calls)
         if len(calls) == 1:
             return [await self._send(calls[0])]
         results: list[CallToolResult] = []
@@ -61,6 +90,21 @@ class Dispatcher:
                 results += [_error_result("not made: an earlier call failed")] * missing
                 break
         return results
+
+    def _refuse_held(self, calls: Sequence[Call]) -> None:
+        for call in calls:
+            held = self._watch.catalog.held.get(call.tool)
+            if held is not None:
+                raise HeldDefinition(
+                    f"{call.tool} is held: its definition is {held.state} and waits for a person: "
+                    f"pointsman tools approve {call.tool}"
+                )
+
+    def _require_none_to_approve(self, calls: Sequence[Call]) -> None:
+        for call in calls:
+            entry = self._watch.catalog.entries.get(call.tool)
+            if entry is not None and needs_approval(entry.tool, self._approval):
+                raise Forbidden(f"{call.tool} runs only after a person approved the call")
 
     async def _send(self, call: Call) -> CallToolResult:
         entry = self._watch.catalog.entries.get(call.tool)

@@ -13,9 +13,14 @@
     │   └── UnknownAdapter         404     unknown_adapter
     ├── Conflict                   409
     │   ├── NameCollision          409     name_collision
-    │   └── AdapterRefused         409     adapter_refused
+    │   ├── AdapterRefused         409     adapter_refused
+    │   └── HeldDefinition         409     held_definition
     ├── UpstreamDown               502     upstream_down
+    │   ├── UpstreamRefused        502     upstream_refused     carries the server's own error
+    │   └── InputRequired          502     input_required       carries what the server asks for
     ├── UpstreamTimeout            504     upstream_timeout
+    ├── FallbackDown               502     fallback_down
+    ├── FallbackTimeout            504     fallback_timeout
     ├── EngineDown                 503     engine_down          carries Retry-After, in seconds
     └── ConfigurationError         500     configuration        only at start
 
@@ -132,6 +137,12 @@ class AdapterRefused(Conflict):
     code = "adapter_refused"
 
 
+class HeldDefinition(Conflict):
+    """The tool's definition is new or changed, and nobody has approved it yet."""
+
+    code = "held_definition"
+
+
 class UpstreamDown(PointsmanError):
     """The server that owns the tool cannot be reached or broke the protocol."""
 
@@ -139,11 +150,49 @@ class UpstreamDown(PointsmanError):
     code = "upstream_down"
 
 
+class UpstreamRefused(UpstreamDown):
+    """The server answered with a JSON-RPC error: the request as such was not accepted."""
+
+    code = "upstream_refused"
+
+    def __init__(
+        self, text: str, rpc_code: int = -32603, rpc_message: str = "", rpc_data: Any = None
+    ) -> None:
+        super().__init__(text)
+        self.rpc_code = rpc_code
+        self.rpc_message = rpc_message
+        self.rpc_data = rpc_data
+
+
+class InputRequired(UpstreamDown):
+    """The tool asks for more input, which only an agent on the MCP face can be asked for."""
+
+    code = "input_required"
+
+    def __init__(self, text: str, result: Mapping[str, Any] | None = None) -> None:
+        super().__init__(text)
+        self.result = result or {}
+
+
 class UpstreamTimeout(PointsmanError):
     """The server that owns the tool did not answer in time; the call may have run."""
 
     status = 504
     code = "upstream_timeout"
+
+
+class FallbackDown(PointsmanError):
+    """The fallback LLM cannot be reached, refused the request, or broke the protocol."""
+
+    status = 502
+    code = "fallback_down"
+
+
+class FallbackTimeout(PointsmanError):
+    """The fallback LLM did not answer in time."""
+
+    status = 504
+    code = "fallback_timeout"
 
 
 class EngineDown(PointsmanError):

@@ -6,11 +6,13 @@ if it is a path, or if it is a number with five or more digits; a value of an en
 grounded if one of these readings of the user's or the tools' messages gives it:
 
 - verbatim, whatever the case;
-- with spaces and separators dropped ("ord 1234", "#1234", "sku mug-12"). The constant head of a
-  pattern (`ORD-`) need not be said; digits must stand as a number of their own, so that 1234
-  grounds neither in 12345 nor in 91234, neither in 1234A nor in the amount 12.34;
+- with spaces and separators dropped ("ord 1234", "#1234", "sku mug-12"). Digits must stand as a
+  number of their own, so that 1234 grounds neither in 12345 nor in 91234, neither in 1234A nor in
+  the amount 12.34. The constant head of a pattern (`ORD-`) need not be said before digits, nor
+  before one word with digits in it;
 - spoken: digits as words ("one two three four", "double seven", "twelve thirty four"), an e-mail
-  address ("anna dot lee at web dot de");
+  address ("anna dot lee at web dot de"), a code in parts behind its head ("s k u mug one two",
+  see `gateway.codes`);
 - a date in figures or words, with its year;
 - a country by name or code, for a pattern of two capital letters;
 - an amount in any usual notation.
@@ -28,12 +30,14 @@ from typing import Any
 from mcp.types import Tool
 
 from gateway.arguments import arguments
+from gateway.codes import codes
 from gateway.readings import names_amount, names_country, names_date
-from gateway.speech import plain_digits, spells, spells_email, spoken_numbers
+from gateway.speech import plain_digits, spells_email, spoken_numbers
 from gateway.types import Call, Message
 
 LONG_NUMBER_DIGITS = 5
-_GAP = r"[\s\-‐‑–—_./]{0,2}"
+_GAP = r"[\-‐‑–—_./]{0,2}"
+_HEAD_GAP = r"[\s\-‐‑–—_./:#]{0,2}"
 _DIGIT_GAP = r"[\s\-‐‑–—_]{0,2}"
 _LITERAL = re.compile(r"^\^((?:[A-Za-z0-9_/:@#\-]|\\[.\-/])+)")
 
@@ -133,29 +137,45 @@ def _separated(value: str, schema: Mapping[str, Any], source: str) -> bool:
     """Separators dropped, with or without the pattern's constant head."""
     if "pattern" not in schema:
         return False
-    head = _head(schema)
-    rest = value[len(head) :] if head and value.startswith(head) else value
-    characters = re.findall(r"[^\W_]", rest)
+    head, rest = _parts(value, schema)
+    characters = _bare(rest)
     if not characters:
         return False
     gap = _DIGIT_GAP if rest.isdigit() else _GAP
     spelt = gap.join(re.escape(character) for character in characters)
     # An identifier of digits may follow letters ("ord1234"), one with letters only its own head.
-    heads = _GAP.join(re.escape(character) for character in re.findall(r"[^\W_]", head))
+    heads = r"(?<!\w)" + _HEAD_GAP.join(map(re.escape, _bare(head))) + _HEAD_GAP
+    no_head = f"(?!{re.escape(_bare(head))})" if head else ""
+    if rest.isdigit():
+        before = r"(?<!\d)(?<!\d[-.])"
+    elif head and rest.isalpha():
+        # Without its head, a row of letters is any word.
+        before = heads
+    else:
+        before = rf"(?:(?<!\w){no_head}|{heads})"
     # Behind it, ".50" or ",50" make an amount of it, while ",5678" begins the next identifier.
-    before = r"(?<!\d)(?<!\d[-.])" if rest.isdigit() else rf"(?:(?<!\w)|(?<!\w){heads}{_GAP})"
     after = r"(?![\dA-Za-z]|[-.]\d|,\d{1,3}(?!\d))" if rest.isdigit() else r"(?!\w)"
     return re.search(before + spelt + after, source, re.IGNORECASE) is not None
 
 
 def _said(value: str, schema: Mapping[str, Any], source: str) -> bool:
     """Spoken digits, alone or within a code ("mug one two")."""
-    head = _head(schema)
-    rest = value[len(head) :] if head and value.startswith(head) else value
-    compact = re.sub(r"[\W_]", "", rest).casefold()
+    head, rest = _parts(value, schema)
+    compact = _bare(rest).casefold()
     if compact.isdigit():
         return compact in spoken_numbers(source)
-    return len(compact) > 2 and spells(source, compact)
+    return len(compact) > 2 and compact in codes(source, _bare(head).casefold(), len(compact))
+
+
+def _parts(value: str, schema: Mapping[str, Any]) -> tuple[str, str]:
+    """The constant head that a value begins with, or nothing, and the rest."""
+    head = _head(schema)
+    return (head, value[len(head) :]) if head and value.startswith(head) else ("", value)
+
+
+def _bare(text: str) -> str:
+    """Letters and digits alone."""
+    return re.sub(r"[\W_]", "", text)
 
 
 def _head(schema: Mapping[str, Any]) -> str:

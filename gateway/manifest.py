@@ -12,7 +12,7 @@ whoever doubts a page makes it again from files that the digest covers.
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -25,6 +25,7 @@ from gateway.formats.base import FormatName
 from gateway.formats.known import FORMATS
 from gateway.prompt import PROMPT_VERSION, PromptForm
 from gateway.types import Evidence, Toolset
+from gateway.weights import require_whole
 
 FILES = (
     "adapter_model.safetensors",
@@ -153,8 +154,8 @@ def read_adapter(folder: Path) -> Adapter:
 
     Raises:
         AdapterRefused: a file is missing or broken, the prompt's version or form is not one that
-            we render in its format, the toolset is not the one the manifest names, or vLLM would
-            not serve the LoRA.
+            we render in its format, the toolset is not the one the manifest names, the weights
+            are truncated, or vLLM would not serve the LoRA.
     """
     missing = [name for name in FILES if not (folder / name).is_file()]
     if missing:
@@ -207,15 +208,32 @@ def _problems(
         found.append("trained on varied tools, but the prompt form 'name' shows none of them")
     if toolset.fingerprint != manifest.toolset_fingerprint:
         found.append("toolset.json is not the toolset that the manifest names")
+    return [*found, *_lora_problems(config), *_weight_problems(folder)]
+
+
+def _lora_problems(config: Mapping[str, Any]) -> Sequence[str]:
+    """What vLLM would not serve."""
+    found: list[str] = []
     if config.get("r") not in SERVABLE_RANKS:
         found.append(f"LoRA rank {config.get('r')} is not one of {SERVABLE_RANKS}")
     for key, harmless in (("use_dora", False), ("modules_to_save", None), ("bias", "none")):
         if config.get(key, harmless) not in (harmless, None, []):
             found.append(f"{key}={config[key]!r} is not served by vLLM")
-    size = (folder / "adapter_model.safetensors").stat().st_size
-    if size > MAX_WEIGHT_BYTES:
-        found.append(f"adapter_model.safetensors is {size} bytes, at most {MAX_WEIGHT_BYTES}")
+    if config.get("peft_type", "LORA") != "LORA":
+        found.append(f"peft_type {config['peft_type']!r} is not LORA")
     return found
+
+
+def _weight_problems(folder: Path) -> Sequence[str]:
+    weights = folder / "adapter_model.safetensors"
+    size = weights.stat().st_size
+    if size > MAX_WEIGHT_BYTES:
+        return [f"{weights.name} is {size} bytes, at most {MAX_WEIGHT_BYTES}"]
+    try:
+        require_whole(weights)
+    except (ValueError, OSError) as exc:
+        return [str(exc)]
+    return ()
 
 
 def _object(file: Path) -> dict[str, Any]:

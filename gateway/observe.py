@@ -1,6 +1,7 @@
 """What an operator sees: log lines (JSON or text) and metrics. No decisions.
 
 Every event of ours carries `event` and its fields as log-record extras; the formatter writes them.
+`detail` holds lines for people alone, which say what the other fields say.
 """
 
 import json
@@ -25,7 +26,7 @@ class JsonLines(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
-            **extras(record),
+            **{key: value for key, value in extras(record).items() if key != "detail"},
         }
         if record.exc_info:
             value["exception"] = self.formatException(record.exc_info)
@@ -33,15 +34,24 @@ class JsonLines(logging.Formatter):
 
 
 class Text(logging.Formatter):
-    """`12:00:01 WARNING message  [event]`, for people."""
+    """`12:00:01 WARNING message  [event]`, for people; an event's `detail` in lines below it."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line of a record."""
         clock = time.strftime("%H:%M:%S", time.localtime(record.created))
-        event = extras(record).get("event")
-        line = f"{clock} {record.levelname:7} {record.getMessage()}"
+        fields = extras(record)
+        event = fields.get("event")
+        line = f"{clock} {record.levelname:7} {_plain(record.getMessage())}"
         line += f"  [{event}]" if event else ""
+        line += "".join(f"\n    {_plain(text)}" for text in fields.get("detail", ()))
         return line + ("\n" + self.formatException(record.exc_info) if record.exc_info else "")
+
+
+def _plain(text: str) -> str:
+    """A text as a terminal may show it: what a server wrote must not move the cursor."""
+    return "".join(
+        c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text
+    )
 
 
 def extras(record: logging.LogRecord) -> dict[str, Any]:
@@ -56,6 +66,79 @@ def configure_logging(form: Literal["json", "text"]) -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[out], force=True)
     for name in _OURS:
         logging.getLogger(name).setLevel(logging.INFO)
+
+
+class VersionMetrics:
+    """What adapter versions are compared by; `role` is service, canary or shadow."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.seconds = Histogram(
+            "pointsman_route_seconds", "Time to route a request, by version.", ("model", "role"),
+            buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30),
+            registry=registry,
+        )  # fmt: skip
+        self.confidence = Histogram(
+            "pointsman_route_confidence", "Confidence of a route, by version.", ("model", "role"),
+            buckets=(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1),
+            registry=registry,
+        )  # fmt: skip
+        self.errors = Counter(
+            "pointsman_route_errors", "Requests that the engine could not complete, by version.",
+            ("model", "role", "code"), registry=registry,
+        )  # fmt: skip
+        self.shadow_routes = Counter(
+            "pointsman_shadow_routes", "Answers of a shadow, which nobody was given.",
+            ("model", "outcome", "reason_code"), registry=registry,
+        )  # fmt: skip
+        self.shadow_disagreements = Counter(
+            "pointsman_shadow_disagreements",
+            "Requests on which a shadow would have made other calls than the version in service.",
+            ("model", "in_service"), registry=registry,
+        )  # fmt: skip
+        self.shadow_dropped = Counter(
+            "pointsman_shadow_dropped", "Requests that a shadow was not asked, for it was behind.",
+            ("model",), registry=registry,
+        )  # fmt: skip
+        self.trial_share = Gauge(
+            "pointsman_trial_share_ratio", "Share of the conversations that a trial is drawn for.",
+            ("model", "kind"), registry=registry,
+        )  # fmt: skip
+
+
+class AnswerMetrics:
+    """How turns of a chat were answered; `path` is router, fallback, reason or result."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.answers = Counter(
+            "pointsman_answers", "Answered turns of a chat, by who answered and with what.",
+            ("path", "kind"), registry=registry,
+        )  # fmt: skip
+        self.seconds = Histogram(
+            "pointsman_answer_seconds", "Time until a turn of a chat was answered whole.",
+            ("path",), buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60),
+            registry=registry,
+        )  # fmt: skip
+        self.saved_tokens = Counter(
+            "pointsman_saved_tokens",
+            "Tokens that no LLM had to read or write, estimated at four characters a token.",
+            ("path",), registry=registry,
+        )  # fmt: skip
+        self.deferred = Counter(
+            "pointsman_fallback_turns", "Turns that the fallback took over, by the reason.",
+            ("reason",), registry=registry,
+        )  # fmt: skip
+        self.fallback_tokens = Counter(
+            "pointsman_fallback_tokens", "Tokens of the fallback, as it reports them.",
+            ("kind",), registry=registry,
+        )  # fmt: skip
+        self.fallback_errors = Counter(
+            "pointsman_fallback_errors", "Turns that the fallback failed to answer.",
+            ("code",), registry=registry,
+        )  # fmt: skip
+        self.approvals = Counter(
+            "pointsman_approvals", "Calls that had to be approved: asked, approved, denied.",
+            ("step",), registry=registry,
+        )  # fmt: skip
 
 
 class Metrics:
@@ -91,6 +174,13 @@ class Metrics:
         )  # fmt: skip
         self.upstream_up = Gauge(
             "pointsman_upstream_up", "Whether a server is connected.", ("server",),
+            registry=self.registry,
+        )  # fmt: skip
+        self.versions = VersionMetrics(self.registry)
+        self.chats = AnswerMetrics(self.registry)
+
+        self.engine_up = Gauge(
+            "pointsman_engine_up", "Whether a replica of the engine gets prompts.", ("replica",),
             registry=self.registry,
         )  # fmt: skip
 

@@ -6,94 +6,56 @@ Faces stand above and translate protocols; engine, catalog and records stand bel
 
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
-from mcp.types import CallToolResult, Tool
+from mcp.types import CallToolResult
 
-from gateway.adapters.active import Active, ActiveAdapters
+from gateway.adapters.active import Active, ActiveAdapters, Chosen
+from gateway.adapters.trials import Trials
 from gateway.agent_tools import AgentTools, AgentToolsets
-from gateway.decide import CallCheck, Decision, checks_as_dict, decide
+from gateway.decide import CallCheck, Decision
 from gateway.dispatch import Dispatcher
-from gateway.drift import MASKED, DriftGrade
-from gateway.errors import BadRequest, EngineDown, PointsmanError, UpstreamDown
-from gateway.ground import ungrounded
+from gateway.errors import EngineDown, PointsmanError, UnknownModel, UpstreamDown
+from gateway.exchange import Reply, RouteRequest, results_as_json
+from gateway.judge import Judge
 from gateway.observe import Metrics
 from gateway.records import Records
 from gateway.router import Router
+from gateway.shadow import Shadow
 from gateway.toolsets.watch import Watch
-from gateway.types import Call, Message, Route
+from gateway.types import Call, Route
 
-
-@dataclass(frozen=True)
-class RouteRequest:
-    """One request to route. `tools` are the agent's own, None if it brought none."""
-
-    messages: tuple[Message, ...]
-    face: str
-    model: str | None = None
-    dispatch: bool = False
-    threshold: float | None = None
-    tools: tuple[Tool, ...] | None = None
-
-
-@dataclass(frozen=True)
-class Reply:
-    """Everything that a face needs for its answer."""
-
-    id: str
-    model: str
-    decision: Decision
-    checks: Sequence[CallCheck]
-    route: Route
-    results: Sequence[CallToolResult] | None
-    drift_header: str | None
-    timings_ms: Mapping[str, float]
-
-    def to_json(self) -> dict[str, Any]:
-        """The body of `POST /v1/route`."""
-        decision = self.decision
-        calls = [call.as_dict() for call in decision.calls]
-        proposal = decision.proposal
-        return {
-            "id": self.id,
-            "outcome": decision.outcome,
-            "calls": calls,
-            "call": calls[0] if len(calls) == 1 else None,
-            "proposal": [call.as_dict() for call in proposal] if proposal else None,
-            "reason": decision.reason,
-            "reason_code": decision.reason_code,
-            "confidence": round(self.route.confidence, 4)
-            if self.route.confidence is not None
-            else None,
-            "model": self.model,
-            "checks": checks_as_dict(self.checks),
-            "results": results_as_json(self.results),
-            "usage": {
-                "prompt_tokens": self.route.usage.prompt_tokens,
-                "completion_tokens": self.route.usage.completion_tokens,
-            },
-            "timings_ms": dict(self.timings_ms),
-        }
+__all__ = ["Pipeline", "Reply", "RouteRequest", "results_as_json"]
 
 
 @dataclass
 class _Clock:
-    """Milliseconds per step."""
+    """Milliseconds per step; a lap is the time since the one before."""
 
     started: float = field(default_factory=time.perf_counter)
     steps: dict[str, float] = field(
         default_factory=lambda: {"route": 0.0, "validate": 0.0, "dispatch": 0.0}
     )
 
-    def lap(self, step: str, since: float) -> float:
+    def __post_init__(self) -> None:
+        self._last = self.started
+
+    def lap(self, step: str) -> None:
         now = time.perf_counter()
-        self.steps[step] = round((now - since) * 1000, 3)
-        return now
+        self.steps[step], self._last = round((now - self._last) * 1000, 3), now
 
     def done(self) -> dict[str, float]:
         return {**self.steps, "total": round((time.perf_counter() - self.started) * 1000, 3)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Dispatched:
+    """What came of the calls: their results, or why there are none."""
+
+    results: Sequence[CallToolResult] | None = None
+    failure: PointsmanError | None = None
 
 
 class Pipeline:
@@ -107,14 +69,17 @@ class Pipeline:
         dispatcher: Dispatcher,
         records: Records,
         metrics: Metrics,
+        trials: Trials,
     ) -> None:
         self._router = router
         self._active = active
-        self._watch = watch
         self._dispatcher = dispatcher
         self._records = records
         self._metrics = metrics
+        self._trials = trials
         self._agent_toolsets = AgentToolsets(metrics)
+        self._judge = Judge(active, watch)
+        self.shadow = Shadow(router, self._judge, self._agent_toolsets, active, trials)
 
     async def handle(self, request: RouteRequest) -> Reply:
         """Route one request, and dispatch its calls if it asks for that.
@@ -126,35 +91,22 @@ class Pipeline:
             UpstreamTimeout: a dispatched call was not answered in time.
         """
         clock = _Clock()
-        _check_text(request.messages)
-        active = self._resolve(request)
-        agent = self._agent_toolsets.compiled(request.tools, active)
-        route = await self._router.route(request.messages, (agent or active).asked)
-        routed = clock.lap("route", clock.started)
-        checks = [self._check(call, request, active, agent) for call in route.calls]
-        decision = decide(route, checks, self._threshold(request, active), self._masked())
-        checked = clock.lap("validate", routed)
-        results: Sequence[CallToolResult] | None = None
-        failure: PointsmanError | None = None
-        if request.dispatch and decision.outcome == "call":
-            try:
-                results = await self._dispatcher.dispatch(decision.calls)
-            except PointsmanError as exc:
-                failure = exc
-            clock.lap("dispatch", checked)
-        reply = Reply(
-            id=f"route_{uuid.uuid4().hex}",
-            model=active.adapter.version,
-            decision=decision,
-            checks=checks,
-            route=route,
-            results=results,
-            drift_header=agent.header(active) if agent else active.drift_header,
-            timings_ms=clock.done(),
-        )
-        self._keep(request, reply, active, agent, failure)
-        if failure is not None:
-            raise failure
+        request.check_text()
+        with self._asked(request) as chosen:
+            active = chosen.active
+            agent = self._agent_toolsets.compiled(request.tools, active)
+            route = await self._route(request, chosen, agent)
+            clock.lap("route")
+            checks = self._judge.checks(route, request, active, agent)
+            decision = self._judge.decision(route, checks, request, active)
+            clock.lap("validate")
+            dispatched = await self._dispatch(request, decision, clock)
+            reply = _reply(active, agent, route, checks, decision, dispatched, clock)
+        self._keep(request, reply, active, agent, dispatched.failure)
+        self._trials.answered(chosen, decision, clock.steps["route"] / 1000, route.confidence)
+        self.shadow.follow(request, chosen, decision)
+        if dispatched.failure is not None:
+            raise dispatched.failure
         return reply
 
     async def call(self, call: Call, face: str) -> CallToolResult:
@@ -170,7 +122,7 @@ class Pipeline:
             result = await self._dispatcher.checked_call(call)
         except PointsmanError as exc:
             failure = exc
-        clock.lap("dispatch", clock.started)
+        clock.lap("dispatch")
         self._records.note_call(
             {
                 "id": f"call_{uuid.uuid4().hex}",
@@ -187,47 +139,44 @@ class Pipeline:
         assert result is not None
         return result
 
-    def _resolve(self, request: RouteRequest) -> Active:
-        active = self._active.resolve(request.model)
+    @contextmanager
+    def _asked(self, request: RouteRequest) -> Generator[Chosen]:
+        """The version that answers, kept loaded until the block ends."""
+        with self._active.asked(request.model, request.conversation_key) as chosen:
+            self._refuse_unready(chosen.active, request)
+            yield chosen
+
+    def _refuse_unready(self, active: Active, request: RouteRequest) -> None:
         if request.tools is not None:
-            return active  # the agent's own tools count, whatever is live here
+            return  # the agent's own tools count, whatever is live here
         if active.live is None:
             raise UpstreamDown(f"the servers of toolset {active.toolset} have not listed yet")
-        if self._active.policy == "block" and active.drift.worst in MASKED:
+        if self._active.action_on(active.adapter, active.drift) == "block":
             raise EngineDown(
                 f"toolset {active.toolset} has drifted ({active.drift.worst}) from what adapter "
                 f"{active.adapter.version} was trained on, and the policy is to block"
             )
-        return active
 
-    def _check(
-        self, call: Call, request: RouteRequest, active: Active, agent: AgentTools | None
-    ) -> CallCheck:
-        shown = (agent or active).asked.toolset.by_name.get(call.tool)
-        entry = self._watch.catalog.entries.get(call.tool)
-        live = active.live.by_name.get(call.tool) if active.live else None
-        if agent is not None:
-            tool, errors = agent.by_name.get(call.tool), agent.errors(call)
-        else:
-            tool = live
-            errors = entry.validator.errors(call.arguments) if entry and live else None
-        known = tool or shown
-        return CallCheck(
-            call=call,
-            # A tool the adapter never saw is never called by it, whoever offers it.
-            schema=errors if shown else None,
-            grounding=ungrounded(call, known, request.messages) if known else (),
-            drift=active.drift.grade_of(call.tool) if agent is None else "none",
-            allowed=agent is None or call.tool in agent.by_name,
-        )
+    async def _route(
+        self, request: RouteRequest, chosen: Chosen, agent: AgentTools | None
+    ) -> Route:
+        try:
+            return await self._router.route(request.messages, (agent or chosen.active).asked)
+        except (EngineDown, UnknownModel) as exc:
+            self._trials.failed(chosen, exc)
+            raise
 
-    def _threshold(self, request: RouteRequest, active: Active) -> float:
-        if request.threshold is not None:
-            return request.threshold
-        return active.adapter.manifest.calibration.threshold
-
-    def _masked(self) -> frozenset[DriftGrade]:
-        return frozenset() if self._active.policy == "warn" else MASKED
+    async def _dispatch(
+        self, request: RouteRequest, decision: Decision, clock: _Clock
+    ) -> _Dispatched:
+        if not request.dispatch or decision.outcome != "call":
+            return _Dispatched()
+        try:
+            return _Dispatched(results=await self._dispatcher.dispatch(decision.calls))
+        except PointsmanError as exc:
+            return _Dispatched(failure=exc)
+        finally:
+            clock.lap("dispatch")
 
     def _keep(
         self,
@@ -256,17 +205,22 @@ class Pipeline:
         )
 
 
-def _check_text(messages: Sequence[Message]) -> None:
-    """JSON can escape half a surrogate pair, which no tokenizer takes."""
-    try:
-        for message in messages:
-            message.content.encode()
-    except UnicodeEncodeError as exc:
-        raise BadRequest("the conversation holds text that is not valid Unicode") from exc
-
-
-def results_as_json(results: Sequence[CallToolResult] | None) -> list[Any] | None:
-    """MCP results as the faces and the record show them."""
-    if results is None:
-        return None
-    return [r.model_dump(by_alias=True, mode="json", exclude_none=True) for r in results]
+def _reply(
+    active: Active,
+    agent: AgentTools | None,
+    route: Route,
+    checks: Sequence[CallCheck],
+    decision: Decision,
+    dispatched: _Dispatched,
+    clock: _Clock,
+) -> Reply:
+    return Reply(
+        id=f"route_{uuid.uuid4().hex}",
+        model=active.adapter.version,
+        decision=decision,
+        checks=checks,
+        route=route,
+        results=dispatched.results,
+        drift_header=agent.header(active) if agent else active.drift_header,
+        timings_ms=clock.done(),
+    )

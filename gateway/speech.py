@@ -1,7 +1,8 @@
-"""The ways a person says an identifier: digits, codes and e-mail addresses in spoken words.
+"""The ways a person says an identifier: digits and e-mail addresses in spoken words.
 
 Each function answers one question about a text and is pure. A text is read as tokens (words,
-numbers, signs), and an identifier must be made of whole ones.
+numbers, signs), and an identifier must be made of whole ones. Codes of letters and digits stand in
+`gateway.codes`.
 """
 
 import re
@@ -37,7 +38,7 @@ _WORD = re.compile(r"[^\W\d_]+|\d+|[^\w\s]|_")
 
 
 @dataclass(frozen=True, slots=True)
-class _Token:
+class Token:
     """A word, number or sign of a text, a spoken number or sign already turned into figures.
 
     `glued` says that no space stands before it, `said` that it was spoken, `loose` that it may be
@@ -66,40 +67,9 @@ def spells_email(text: str, address: str) -> bool:
     # Figures are read as they stand, too: the o of p.o.brien@web.de is no zero.
     return any(
         not _goes_on_before(tokens, first) and not _goes_on_after(tokens, last)
-        for tokens in (_tokens(plain), _tokens(plain, figures=False))
+        for tokens in (read_tokens(plain), read_tokens(plain, figures=False))
         for first, last in _spans(tokens, address.casefold())
     )
-
-
-def spells(text: str, code: str) -> bool:
-    """Whether whole words of the text, signs left out, spell a code: "mug dash one two" -> mug12.
-
-    A code that ends in a digit is not cut out of a longer row of spoken digits.
-    """
-    tokens = [token for token in _tokens(text.casefold()) if token.text.isalnum()]
-    return any(
-        not (_spoken_digits(tokens, first - 1, first) or _spoken_digits(tokens, last - 1, last))
-        for first, last in _spans(tokens, code.casefold())
-    )
-
-
-def joined_words(text: str, longest: int) -> frozenset[str]:
-    """Everything that neighbouring words and numbers of the text give, put together.
-
-    Signs are left out, figures stand as written and as spoken, and nothing is longer than
-    `longest` characters: all that `spells` and `spoken_numbers` could find is among it.
-    """
-    found: set[str] = set()
-    for tokens in (_tokens(text, figures=False), _tokens(text.casefold())):
-        words = [token.text for token in tokens if token.text.isalnum()]
-        for first in range(len(words)):
-            made = ""
-            for word in words[first:]:
-                made += word
-                if len(made) > longest:
-                    break
-                found.add(made)
-    return frozenset(found)
 
 
 def spoken_numbers(text: str) -> frozenset[str]:
@@ -109,8 +79,8 @@ def spoken_numbers(text: str) -> frozenset[str]:
     that are only written are none of these.
     """
     found: set[str] = set()
-    run: list[_Token] = []
-    for token in [*_tokens(text.casefold()), _Token(".", False, False)]:
+    run: list[Token] = []
+    for token in [*read_tokens(text.casefold()), Token(".", False, False)]:
         if token.text.isdecimal():
             run.append(token)
         elif token.text not in _FILLERS and token.text not in ("-", "_", "/", "space"):
@@ -121,13 +91,18 @@ def spoken_numbers(text: str) -> frozenset[str]:
 
 def digitised(text: str) -> str:
     """The text with number words as digits: "the twenty first" -> "the 21"."""
-    return " ".join(token.text for token in _tokens(text, signs=False))
+    return " ".join(token.text for token in read_tokens(text, signs=False))
 
 
-def _tokens(text: str, *, figures: bool = True, signs: bool = True) -> list[_Token]:
+def read_tokens(text: str, *, figures: bool = True, signs: bool = True) -> list[Token]:
+    """The text's words, numbers and signs.
+
+    Spoken numbers are figures and spoken signs ("dash") signs, unless `figures` or `signs` says
+    not to.
+    """
     words = list(_WORD.finditer(text))
     plain = [match[0] for match in words]
-    tokens: list[_Token] = []
+    tokens: list[Token] = []
     index = 0
     while index < len(words):
         value, used = _number(plain, index) if figures else ("", 0)
@@ -136,7 +111,7 @@ def _tokens(text: str, *, figures: bool = True, signs: bool = True) -> list[_Tok
         shown = "at" if written == "\0" else shown
         glued = index > 0 and words[index - 1].end() == words[index].start()
         said = shown != written and written != "\0"
-        tokens.append(_Token(shown, glued, said, _is_loose(plain, index)))
+        tokens.append(Token(shown, glued, said, _is_loose(plain, index)))
         index += max(used, 1)
     return tokens
 
@@ -149,7 +124,7 @@ def _is_loose(words: list[str], index: int) -> bool:
     return words[index] == "oh" and not _number(words, index + 1)[1] if after else False
 
 
-def _spans(tokens: list[_Token], wanted: str) -> Iterator[tuple[int, int]]:
+def _spans(tokens: list[Token], wanted: str) -> Iterator[tuple[int, int]]:
     """The stretches of whole tokens that, put together, are the wanted text."""
     for first in range(len(tokens)):
         rest, last = wanted, first
@@ -160,7 +135,7 @@ def _spans(tokens: list[_Token], wanted: str) -> Iterator[tuple[int, int]]:
             yield first, last
 
 
-def _goes_on_before(tokens: list[_Token], first: int) -> bool:
+def _goes_on_before(tokens: list[Token], first: int) -> bool:
     if first == 0:
         return False
     previous, own = tokens[first - 1], tokens[first]
@@ -169,7 +144,7 @@ def _goes_on_before(tokens: list[_Token], first: int) -> bool:
     return own.glued and (previous.text in _JOINING or previous.text.isalnum())
 
 
-def _goes_on_after(tokens: list[_Token], last: int) -> bool:
+def _goes_on_after(tokens: list[Token], last: int) -> bool:
     if last == len(tokens):
         return False
     sign = tokens[last]
@@ -183,11 +158,9 @@ def _goes_on_after(tokens: list[_Token], last: int) -> bool:
     )
 
 
-def _spoken_digits(tokens: list[_Token], left: int, right: int) -> bool:
+def one_row(left: Token, right: Token) -> bool:
     """Whether two neighbours are single digits of which one was spoken, so belong together."""
-    if left < 0 or right >= len(tokens):
-        return False
-    pair = (tokens[left], tokens[right])
+    pair = (left, right)
     return (
         all(len(token.text) == 1 and token.text.isdecimal() for token in pair)
         and any(token.said for token in pair)
@@ -195,13 +168,13 @@ def _spoken_digits(tokens: list[_Token], left: int, right: int) -> bool:
     )
 
 
-def _joined(run: list[_Token]) -> Iterator[str]:
+def _joined(run: list[Token]) -> Iterator[str]:
     for first in range(len(run)):
-        if _spoken_digits(run, first - 1, first):
+        if first and one_row(run[first - 1], run[first]):
             continue
         for last in range(first + 1, min(len(run), first + 12) + 1):
             said = any(token.said for token in run[first:last])
-            if said and not _spoken_digits(run, last - 1, last):
+            if said and not (last < len(run) and one_row(run[last - 1], run[last])):
                 yield "".join(token.text for token in run[first:last])
 
 

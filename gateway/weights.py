@@ -41,6 +41,21 @@ def weights_digest(folder: Path) -> str:
     return total.hexdigest()
 
 
+def require_whole(file: Path) -> None:
+    """Check that a file holds all bytes that its header tells of, and no others.
+
+    Raises:
+        ValueError: it is truncated, has bytes behind its tensors, or is no safetensors file.
+    """
+    start, header = _header(file)
+    end = max((entry["data_offsets"][1] for entry in header.values()), default=0)
+    size = file.stat().st_size
+    if size < start + end:
+        raise ValueError(f"{file.name} is truncated: {size} of {start + end} bytes")
+    if size > start + end:
+        raise ValueError(f"{file.name} has {size - start - end} bytes that belong to no tensor")
+
+
 def _header(file: Path) -> tuple[int, dict[str, Any]]:
     with file.open("rb") as stream:
         prefix = stream.read(8)

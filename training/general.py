@@ -201,8 +201,9 @@ async def grade(
             key = [system.version if system else name, cases_digest(cases)]
             kept = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
             if kept.get("key") != key:
-                report = await evaluate_bfcl(engine, system, cases, progress=progress)
-                del report["leaderboard"]  # part of the cases makes none
+                report = await evaluate_bfcl(
+                    engine, system, cases, held_out=True, progress=progress
+                )
                 kept = {"key": key, "report": report}
                 _write(file, kept)
             found[name] = kept["report"]

@@ -1,22 +1,27 @@
-"""Probes of an adapter whose recipe names none: validation rows that it answers right and surely.
+"""Probes: chosen where a recipe names none, and asked before anything is published.
 
 A probe is one user turn, asked about the adapter's own toolset and graded without `accept`, so
-other rows cannot be one.
+rows with more to them cannot be one. How an answer to one is judged stands in `gateway.probe`,
+for a gateway asks the same probes before it brings an adapter into service.
 """
 
 from collections.abc import Sequence
 
-from gateway.manifest import Probe
+from gateway.engines.base import Engine
+from gateway.manifest import Adapter, Probe
+from gateway.probe import failed_probes
+from gateway.router import Router
 from training.evaluation.answers import Answer
+from training.publish import PublishRefused
 from training.rows import Row
 
 MOST = 4
 
 
 def chosen(found: Sequence[Answer], most: int = MOST) -> tuple[Probe, ...]:
-    """The surest exact answer of each kind (no_tool, and the first tool called), `most` in all.
+    """Validation rows that were answered right: the surest of each kind, `most` in all.
 
-    no_tool comes first, then the surest.
+    A kind is no_tool, which comes first, or the first tool called.
     """
     surest: dict[str, Answer] = {}
     for answer in sorted(found, key=_confidence, reverse=True):
@@ -24,6 +29,21 @@ def chosen(found: Sequence[Answer], most: int = MOST) -> tuple[Probe, ...]:
             surest.setdefault(answer.row.calls[0].tool if answer.row.calls else "", answer)
     kinds = sorted(surest.values(), key=lambda answer: bool(answer.row.calls))
     return tuple(Probe(request=a.row.text, target=dict(a.row.target)) for a in kinds[:most])
+
+
+async def refuse_failing(engine: Engine, adapter: Adapter) -> None:
+    """Ask the probes of an adapter that the engine has loaded.
+
+    Raises:
+        PublishRefused: the adapter fails some of them; each is named with what it wants and what
+            came.
+        EngineDown, UnknownModel: the engine cannot complete a prompt.
+    """
+    failed = await failed_probes(Router(engine), adapter)
+    if failed:
+        count = len(adapter.manifest.probes)
+        told = "; ".join(str(probe) for probe in failed)
+        raise PublishRefused(f"{adapter.version} fails {len(failed)} of {count} probes: {told}")
 
 
 def _is_golden(row: Row) -> bool:

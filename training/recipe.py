@@ -1,17 +1,18 @@
 """What stands around a training: check the rows before it, and publish its run afterwards.
 
-check -> (training.sft) -> calibrate -> evaluate -> compare -> refuse or write
+check -> (training.sft) -> calibrate -> probe -> evaluate -> compare -> refuse or write
 """
 
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from gateway.engines.base import Engine
 from gateway.engines.local import LocalEngine
-from gateway.manifest import Adapter, BaseModelSpec, Calibration, Probe
+from gateway.manifest import BaseModelSpec, Probe
 from gateway.types import Toolset
 from gateway.weights import weights_digest
 from training import calibrate
@@ -22,7 +23,7 @@ from training.check.targets import Require
 from training.comparison import compare, in_service
 from training.environment import environment
 from training.evaluate import Progress, answers, evaluate, proposals
-from training.probes import chosen
+from training.probes import chosen, refuse_failing
 from training.publish import refuse_below, write_folder
 from training.rows import RowError, read_rows, require_toolset
 
@@ -33,11 +34,11 @@ logger = logging.getLogger(__name__)
 class Recipe:
     """What publishing needs besides the run. Rates are shares of all rows, 0 to 1.
 
-    Without `probes`, validation rows that the adapter answers right are taken. `against` is the
-    folder of the version in service, which the adapter may not be worse than
-    (`training.comparison`); None is what the published folder holds so far, and `compare` False
-    compares with nothing. `served_only` grades what the gateway would serve and leaves free
-    decoding and the base model out, which take the longest.
+    The adapter must pass the `probes`; without any, validation rows that it answers right become
+    its probes. `against` is the folder of the version in service, which the adapter may not be
+    worse than (`training.comparison`); None is what the published folder holds so far, and
+    `compare` False compares with nothing. `served_only` grades what the gateway would serve and
+    leaves free decoding and the base model out, which take the longest.
     """
 
     name: str
@@ -78,44 +79,37 @@ async def publish_run(
     progress: Progress | None = None,
     engine: Engine | None = None,
 ) -> dict[str, Any]:
-    """Calibrate on the validation rows, grade on the test rows, and write `out`.
+    """Calibrate on the validation rows, probe, grade on the test rows, and write `out`.
 
-    `engine` runs the recipe's base model; without one it is embedded.
+    `engine` runs the recipe's base model; without one it is embedded. The probes stand before the
+    test rows, which take long: a gateway would not bring an adapter that fails one into service.
 
     Raises:
         RowError: the rows cannot be read.
-        PublishRefused: a figure is below its minimum, or the version in service is better; `out`
-            is untouched.
+        PublishRefused: a probe fails, a figure is below its minimum, or the version in service is
+            better; `out` is untouched.
         AdapterRefused: the gateway would not serve the adapter, or not that of `recipe.against`.
     """
     validation = read_rows(recipe.validation, recipe.toolset)
     test = read_rows(recipe.test, recipe.toolset)
     digest = weights_digest(recipe.base_model)
     served = in_service(recipe.against, out, digest, recipe.toolset) if recipe.compare else None
-    here = {**environment(), "measured": "when published"}
-
-    def folder(
-        target: Path,
-        calibration: Calibration | None,
-        report: Mapping[str, Any] | None,
-        probes: Sequence[Probe] = recipe.probes,
-    ) -> Adapter:
-        return write_folder(
-            run, target, name=recipe.name, toolset=recipe.toolset,
-            base_model=BaseModelSpec(name=recipe.base_model_name, weights_digest=digest),
-            probes=probes, eval_rows=validation, calibration=calibration, report=report,
-            environment=here,
-        )  # fmt: skip
-
+    write = partial(
+        write_folder, run, name=recipe.name, toolset=recipe.toolset,
+        base_model=BaseModelSpec(name=recipe.base_model_name, weights_digest=digest),
+        eval_rows=validation, environment={**environment(), "measured": "when published"},
+    )  # fmt: skip
     engine = engine or LocalEngine(recipe.base_model)
     await engine.start()
     try:
-        raw = folder(run / "uncalibrated", None, None)
+        raw = write(run / "uncalibrated", probes=())
         await engine.load(raw.version, raw.folder)
         found = await answers(engine, raw, validation, constrained=True, progress=progress)
         calibration = calibrate.fit(proposals(found), len(validation), recipe.max_wrong_rate)
-        ready = folder(run / "calibrated", calibration, None)
+        probes = recipe.probes or chosen(found)
+        ready = write(run / "calibrated", probes=probes, calibration=calibration)
         await engine.load(ready.version, ready.folder)
+        await refuse_failing(engine, ready)
         full = not recipe.served_only
         report = await evaluate(engine, ready, test, base_model=full, free=full, progress=progress)
         refuse_below(report, recipe.minimum)
@@ -128,5 +122,5 @@ async def publish_run(
         "validation_rows": len(validation),
         "validation_exact": sum(a.grade().exact for a in found) / len(validation),
     }
-    folder(out, calibration, report, recipe.probes or chosen(found))
+    write(out, probes=probes, calibration=calibration, report=report)
     return report

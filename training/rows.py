@@ -115,12 +115,16 @@ def _refuse(wrong: Sequence[Row], what: str) -> None:
 
 
 def rows_digest(rows: Sequence[Row]) -> str:
-    """sha256 over the rows' content in their order: the same data, the same digest."""
+    """sha256 over what the rows ask and how they are graded, in their order.
+
+    A row's own tools and its `accept` enter it where there are any.
+    """
     return digest(
         [
             [[turn.role, turn.content] for turn in row.messages]
             + [row.target]
             + ([row.offered.fingerprint] if row.offered else [])
+            + ([{"accept": sorted(set(row.accept))}] if row.accept else [])
             for row in rows
         ]
     )

@@ -1,40 +1,43 @@
-"""Which adapter versions are in service, for which toolset, and how far the live tools drifted.
+"""Which adapter versions are in service or on trial, for which toolset, and how far they drifted.
 
 Drift is graded whenever the catalog or the set of adapters changes, never on a request's path.
-Each (adapter, live fingerprint) is warned of once.
 """
 
-import logging
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
 
 from mcp.types import Tool
 
-from gateway.drift import GRADES, MASKED, NO_DRIFT, Drift, compare
+from gateway.adapters.leases import Leases
+from gateway.adapters.notice import DriftNotices, Notice
+from gateway.adapters.trial import Role, Trial, chosen_for
+from gateway.drift import NO_DRIFT, Drift, DriftGrade, compare
+from gateway.drift_policy import DriftPolicy, harshest, stand_in, withheld
 from gateway.errors import UnknownModel
+from gateway.grades import DriftAction
 from gateway.manifest import Adapter
 from gateway.observe import Metrics
 from gateway.toolsets.catalog import Catalog
 from gateway.types import Toolset
 
-logger = logging.getLogger(__name__)
-
-DriftPolicy = Literal["mask", "warn", "block"]
-_QUIET_GRADES = ("none", "notation")
+__all__ = ["Active", "ActiveAdapters", "Chosen", "DriftPolicy", "drift_of"]
 _MAX_HEADER_TOOLS = 10
 
 
 @dataclass(frozen=True)
 class Active:
-    """An adapter in service. `live` is None until every server of its toolset has listed once."""
+    """An adapter in service. `live` is None until every server of its toolset has listed once.
+
+    `stands_in_for` is the drifted one that was asked for, where this one answers instead of it.
+    """
 
     adapter: Adapter
     toolset: str
     live: Toolset | None = None
     drift: Drift = NO_DRIFT
+    stands_in_for: "Active | None" = None
 
     @cached_property
     def asked(self) -> Adapter:
@@ -44,10 +47,34 @@ class Active:
     @property
     def drift_header(self) -> str | None:
         """The value of `X-Pointsman-Drift`, None if there is no drift."""
+        if self.stands_in_for is not None:
+            return self.stands_in_for.drift_header
         if self.drift.worst == "none":
             return None
         tools = ",".join(self.drift.names[:_MAX_HEADER_TOOLS])
         return f"{self.drift.worst}; adapter={self.adapter.name}; tools={tools}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """What a name stands for: the version in service, and the one on trial beside it."""
+
+    active: Active
+    trial: Trial | None = None
+    tried: Active | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The version that answers one request, and the trial that its answer counts for.
+
+    `shadow` is asked too, unless None. A request that names a version takes part in no trial.
+    """
+
+    active: Active
+    role: Role = "service"
+    trial: Trial | None = None
+    shadow: Active | None = None
 
 
 def drift_of(adapter: Adapter, live: Mapping[str, Tool]) -> Drift:
@@ -58,62 +85,120 @@ def drift_of(adapter: Adapter, live: Mapping[str, Tool]) -> Drift:
 
 
 class ActiveAdapters:
-    """The alias table: names -> versions in service. Swaps are one assignment."""
+    """The alias table: names -> versions in service and on trial. Swaps are one assignment."""
 
     def __init__(
-        self, policy: DriftPolicy, metrics: Metrics, is_listed: Callable[[str], bool]
+        self,
+        policy: DriftPolicy,
+        metrics: Metrics,
+        is_listed: Callable[[str], bool],
+        notices: DriftNotices | None = None,
     ) -> None:
         """`is_listed` tells whether every server of a toolset has listed its tools once."""
-        self._policy: DriftPolicy = policy
+        self.policy = policy
         self._metrics = metrics
+        self._notices = notices or DriftNotices(metrics)
         self._is_listed = is_listed
-        self._table: dict[str, Active] = {}
+        self._table: dict[str, _Entry] = {}
         self._catalog = Catalog()
-        self._warned: set[tuple[str, str]] = set()
+        self.leases = Leases()
 
     @property
     def all(self) -> Sequence[Active]:
         """Every adapter in service, in the order of activation."""
-        return tuple(self._table.values())
+        return tuple(entry.active for entry in self._table.values())
 
-    @property
-    def policy(self) -> DriftPolicy:
-        """What is done about a tool that drifted in a breaking way."""
-        return self._policy
+    def on_warning(self, told: Callable[[Notice], None]) -> None:
+        """Call `told` with every drift that is warned of, on the event loop."""
+        self._notices.on_warning(told)
+
+    def action_on(self, adapter: Adapter, drift: Drift) -> DriftAction:
+        """The harshest thing that the policy does about an adapter's drift."""
+        return harshest(self.policy, adapter.name, (item.grade for item in drift.tools))
+
+    def withheld(self, active: Active) -> frozenset[DriftGrade]:
+        """The grades of the tools that this adapter's proposals may not name."""
+        return withheld(self.policy, active.adapter.name)
 
     def resolve(self, model: str | None) -> Active:
         """The adapter of a name, a version, a toolset, or `auto` for the first in service.
 
+        By any name but that of its version, a drifted one may have another stand in for it.
+
         Raises:
             UnknownModel: nothing in service has the name.
         """
-        if model in (None, "", "auto") and self._table:
-            return next(iter(self._table.values()))
-        for active in self._table.values():
-            if model in (active.adapter.name, active.adapter.version, active.toolset):
-                return active
-        known = ", ".join(a.adapter.name for a in self._table.values()) or "none"
-        raise UnknownModel(f"no adapter {model or 'auto'!r} is in service; in service: {known}")
+        entry = self._entry(model)
+        if entry.tried is not None and entry.tried.adapter.version == model:
+            return entry.tried
+        if entry.active.adapter.version == model:
+            return entry.active
+        return self._stand_in(entry.active) or entry.active
+
+    def choose(self, model: str | None, conversation: str) -> Chosen:
+        """Which version answers a request of a conversation. Raises UnknownModel."""
+        entry = self._entry(model)
+        trial, tried = entry.trial, entry.tried
+        active = self.resolve(model)
+        if trial is None or tried is None or active.stands_in_for is not None:
+            return Chosen(active)
+        if model in (entry.active.adapter.version, tried.adapter.version):
+            return Chosen(active)
+        taken = chosen_for(tried.adapter.version, conversation, trial.share)
+        if trial.kind == "shadow":
+            return Chosen(entry.active, trial=trial, shadow=tried if taken else None)
+        return Chosen(tried, "canary", trial) if taken else Chosen(entry.active, trial=trial)
+
+    @contextmanager
+    def asked(self, model: str | None, conversation: str) -> Generator[Chosen]:
+        """Choose a version and keep it loaded for the length of the block. Raises UnknownModel."""
+        chosen = self.choose(model, conversation)
+        with self.leases.hold(chosen.active.adapter.version):
+            yield chosen
 
     def get(self, name: str) -> Active | None:
         """The entry of an adapter's name."""
-        return self._table.get(name)
+        entry = self._table.get(name)
+        return entry.active if entry else None
 
-    def put(self, adapter: Adapter, toolset: str) -> Active:
-        """Bring a version into service under its name, in place of any other version."""
+    def trial(self, name: str) -> Trial | None:
+        """The trial under way beside the version in service."""
+        entry = self._table.get(name)
+        return entry.trial if entry else None
+
+    def tried(self, name: str) -> Active | None:
+        """The version on trial, as it is asked."""
+        entry = self._table.get(name)
+        return entry.tried if entry else None
+
+    def put(self, adapter: Adapter, toolset: str, trial: Trial | None = None) -> Active:
+        """Bring a version into service under its name, in place of any other and of its trial.
+
+        `trial` then runs beside it.
+        """
         active = self._graded(Active(adapter, toolset))
+        tried = self._graded(Active(trial.adapter, toolset)) if trial else None
         before = self._table.get(adapter.name)
-        self._table = {**self._table, adapter.name: active}
-        if before is not None and before.adapter.version != adapter.version:
-            self._forget_grade(before)
+        self._table = {**self._table, adapter.name: _Entry(active, trial, tried)}
+        if before is not None:
+            self._forget(before)
+        if trial is not None:
+            self._metrics.versions.trial_share.labels(trial.adapter.version, trial.kind).set(
+                trial.share
+            )
         return active
 
     def on_catalog(self, catalog: Catalog) -> None:
-        """Grade every adapter in service against a new catalog."""
+        """Grade every adapter in service or on trial against a new catalog."""
         self._catalog = catalog
         self._table = {
-            name: self._graded(Active(active.adapter, active.toolset))
-            for name, active in self._table.items()
+            name: replace(
+                entry,
+                active=self._graded(Active(entry.active.adapter, entry.active.toolset)),
+                tried=entry.tried
+                and self._graded(Active(entry.tried.adapter, entry.tried.toolset)),
+            )
+            for name, entry in self._table.items()
         }
 
     def drift_to(self, adapter: Adapter, toolset: str) -> Drift | None:
@@ -123,47 +208,44 @@ class ActiveAdapters:
             return None
         return drift_of(adapter, live.by_name)
 
+    def _entry(self, model: str | None) -> _Entry:
+        if model in (None, "", "auto") and self._table:
+            return next(iter(self._table.values()))
+        for entry in self._table.values():
+            adapter = entry.active.adapter
+            tried = entry.trial.adapter.version if entry.trial else adapter.version
+            if model in (adapter.name, adapter.version, entry.active.toolset, tried):
+                return entry
+        known = ", ".join(self._table) or "none"
+        raise UnknownModel(f"no adapter {model or 'auto'!r} is in service; in service: {known}")
+
+    def _stand_in(self, active: Active) -> Active | None:
+        """The adapter that answers instead of a drifted one; None if it answers itself."""
+        if self.action_on(active.adapter, active.drift) != "fallback":
+            return None
+        other = self.get(stand_in(self.policy, active.adapter.name) or "")
+        if other is None or other.live is None:
+            return None
+        if self.action_on(other.adapter, other.drift) in ("fallback", "block"):
+            return None  # it would do no better
+        return replace(other, stands_in_for=active)
+
     def _graded(self, active: Active) -> Active:
         drift = self.drift_to(active.adapter, active.toolset)
         if drift is None:
             return active
         live = self._catalog.toolsets[active.toolset]
-        graded = replace(active, live=live, drift=drift)
-        self._tell(graded, live)
-        return graded
+        self._notices.tell(active.adapter, live, drift, self.policy)
+        return replace(active, live=live, drift=drift)
 
-    def _forget_grade(self, active: Active) -> None:
-        with suppress(KeyError):  # never graded
-            self._metrics.drift.remove(active.adapter.version)
-
-    def _tell(self, active: Active, live: Toolset) -> None:
-        version, drift = active.adapter.version, active.drift
-        self._metrics.drift.labels(version).set(GRADES.index(drift.worst))
-        if drift.worst == "none" or (version, live.fingerprint) in self._warned:
-            return
-        self._warned.add((version, live.fingerprint))
-        level = logging.INFO if drift.worst in _QUIET_GRADES else logging.WARNING
-        masked = (
-            [t.tool for t in drift.tools if t.grade in MASKED] if self._policy != "warn" else []
-        )
-        summary = ", ".join(
-            f"{item.tool} {item.grade}" + (f" to {item.renamed_to}" if item.renamed_to else "")
-            for item in drift.tools
-        )
-        logger.log(
-            level,
-            "toolset %s has drifted from what adapter %s was trained on: %s%s",
-            active.toolset, version, summary,
-            f"; withheld: {', '.join(masked)}" if masked else "",
-            extra={
-                "event": "toolset_drift",
-                "adapter": version,
-                "toolset": active.toolset,
-                "grade": drift.worst,
-                "trained_fingerprint": active.adapter.toolset.fingerprint,
-                "live_fingerprint": live.fingerprint,
-                "tools": [item.as_dict() for item in drift.tools],
-                "action": self._policy,
-                "masked": masked,
-            },
-        )  # fmt: skip
+    def _forget(self, before: _Entry) -> None:
+        """Take back the metrics of what has left the table."""
+        now = self._table[before.active.adapter.name]
+        kept = {now.active.adapter.version, now.trial and now.trial.adapter.version}
+        for gone in (before.active, before.tried):
+            if gone is not None and gone.adapter.version not in kept:
+                self._notices.forget(gone.adapter.version)
+        if before.trial is not None and before.trial is not now.trial:
+            self._metrics.versions.trial_share.remove(
+                before.trial.adapter.version, before.trial.kind
+            )

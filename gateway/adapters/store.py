@@ -6,14 +6,17 @@ rename), so that a full disk or a crash leaves nothing that looks like an adapte
 
 import asyncio
 import shutil
+import sqlite3
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
 from gateway.engines.base import Engine
 from gateway.errors import AdapterRefused, UnknownAdapter
-from gateway.manifest import FILES, SHOWN_DIGITS, Adapter, read_adapter
+from gateway.manifest import FILES, SHOWN_DIGITS, Adapter, folder_digest, read_adapter
 from gateway.records import Records
+
+_CHANGED = "the folder was changed after it came in"
 
 
 class AdapterStore:
@@ -40,16 +43,26 @@ class AdapterStore:
         """Read the stored versions. Returns why any of them cannot be used any more."""
         problems: list[str] = []
         for row in await self._records.adapters():
+            version, folder = row["version"], Path(row["folder"])
             try:
-                adapter = read_adapter(Path(row["folder"]))
+                if folder.resolve().parent != self._root.resolve():
+                    raise AdapterRefused(f"{version}: {folder} lies outside the store")
+                adapter = await asyncio.to_thread(read_adapter, folder)
                 if adapter.digest != row["digest"]:
-                    raise AdapterRefused(
-                        f"{row['version']}: the folder was changed after it came in"
-                    )
-                self._adapters[row["version"]] = adapter
+                    raise AdapterRefused(f"{version}: {_CHANGED}")
+                self._adapters[version] = adapter
             except AdapterRefused as exc:
                 problems.append(str(exc))
         return problems
+
+    async def verify(self, adapter: Adapter) -> None:
+        """Read a version's files again. Raises AdapterRefused if they are not what came in."""
+        try:
+            found = await asyncio.to_thread(folder_digest, adapter.folder)
+        except OSError as exc:
+            raise AdapterRefused(f"{adapter.folder}: {exc.strerror}") from exc
+        if found != adapter.digest:
+            raise AdapterRefused(_CHANGED)
 
     async def configure(self, folder: Path) -> Adapter:
         """Take in a folder that the configuration names, where it lies. Raises AdapterRefused."""
@@ -77,12 +90,15 @@ class AdapterStore:
             await asyncio.to_thread(_copy, folder, home)
         except OSError as exc:
             raise AdapterRefused(f"{adapter.version} cannot be stored: {exc.strerror}") from exc
-        stored = read_adapter(home)
-        if stored.digest != adapter.digest:
-            await asyncio.to_thread(shutil.rmtree, home)
-            raise AdapterRefused(f"{folder} changed while it was copied")
+        try:
+            stored = await asyncio.to_thread(read_adapter, home)
+            if stored.digest != adapter.digest:
+                raise AdapterRefused(f"{folder} changed while it was copied")
+            await self._records.keep_adapter(stored.version, stored.name, home, stored.digest)
+        except (AdapterRefused, sqlite3.Error) as exc:
+            await asyncio.to_thread(shutil.rmtree, home, True)
+            raise AdapterRefused(f"{adapter.version} cannot be stored: {exc}") from exc
         self._adapters[stored.version] = stored
-        await self._records.keep_adapter(stored.version, stored.name, home, stored.digest)
         return stored
 
     def find(self, name: str) -> Adapter:

@@ -1,55 +1,64 @@
 """Bring a version into service and take it out again, while agents keep calling.
 
-Activation: load -> probe -> swap -> keep -> unload what nobody needs. A failed step leaves the
-version in service as it is and says which step failed. Activations run one after another. The
-version before stays loaded, so that a rollback is one assignment.
+Activation: verify -> load -> probe -> keep -> swap -> unload what nobody needs. A failed step
+leaves everything as it is and says which step failed. Activations run one after another. A
+rollback, a promotion and the end of a trial wait for none of them: what they bring into service is
+loaded, so that they are one assignment.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Sequence
+import time
+from collections.abc import Awaitable
+from typing import TypeVar
 
 from gateway.adapters.active import Active, ActiveAdapters
+from gateway.adapters.probing import probe_replicas
+from gateway.adapters.retire import Retirement
 from gateway.adapters.store import AdapterStore
+from gateway.adapters.succession import Succession
+from gateway.adapters.trial import Trial, TrialKind
 from gateway.engines.base import Engine
-from gateway.errors import AdapterRefused, Conflict, PointsmanError, UnknownAdapter
-from gateway.manifest import Adapter, Probe
+from gateway.errors import AdapterRefused, Conflict, PointsmanError
+from gateway.manifest import Adapter
 from gateway.records import Records
-from gateway.router import Router
-from gateway.score import grade
-from gateway.types import Call, Message
 
 logger = logging.getLogger(__name__)
 
+_T = TypeVar("_T")
+GRACE_S = 5.0
+
 
 class Swap:
-    """Activates and rolls back adapters."""
+    """Activates adapters, on trial or in full, and rolls back."""
 
     def __init__(
         self,
         engine: Engine,
-        router: Router,
         store: AdapterStore,
         active: ActiveAdapters,
         records: Records,
+        grace_s: float = GRACE_S,
     ) -> None:
+        """`grace_s`: for how many seconds a version stays loaded that nobody needs any more."""
         self._engine = engine
-        self._router = router
         self._store = store
         self._active = active
-        self._records = records
-        self._previous: dict[str, tuple[Adapter, str]] = {}
         self._one_at_a_time = asyncio.Lock()
+        self._retirement = Retirement(
+            engine, active.leases, self._is_needed, self._one_at_a_time, grace_s
+        )
+        self._succession = Succession(active, records, self._retirement.soon)
 
     def previous(self, name: str) -> str | None:
         """The version that a rollback would bring back."""
-        found = self._previous.get(name)
-        return found[0].version if found else None
+        return self._succession.previous(name)
 
     async def activate(
         self, adapter: Adapter, toolset: str | None = None, *, probe: bool = True
     ) -> Active:
-        """Bring a stored version into service for a toolset (the manifest's by default).
+        """Bring a stored version into service for a toolset (by default the one served so far or
+        trained on). A trial under way for the name ends.
 
         Raises:
             AdapterRefused: a step failed; the message says which. Nothing has changed.
@@ -57,60 +66,109 @@ class Swap:
         async with self._one_at_a_time:
             before = self._active.get(adapter.name)
             chosen = toolset or (before.toolset if before else adapter.manifest.toolset)
-            self._refuse_dead(adapter, chosen)
-            await self._step("load", adapter, self._engine.load(adapter.version, adapter.folder))
-            if probe:
-                await self._step("probe", adapter, self._probe(adapter))
-            if before is not None and before.adapter.version != adapter.version:
-                await self._forget_previous(adapter.name, keep=adapter.version)
-                self._previous[adapter.name] = (before.adapter, before.toolset)
-            return await self._put(adapter, chosen)
+            await self._bring_up(adapter, chosen, probe=probe)
+            return await self._step("keep", adapter, self._succession.take_over(adapter, chosen))
+
+    async def start_trial(
+        self,
+        adapter: Adapter,
+        kind: TrialKind,
+        share: float = 1.0,
+        *,
+        auto: bool = False,
+    ) -> Trial:
+        """Bring a version up beside the one in service, for a share (0 to 1) of the conversations.
+
+        Raises:
+            UnknownAdapter: nothing is in service to try it beside.
+            Conflict: the version is in service itself, or another trial is under way.
+            AdapterRefused: as `activate`.
+        """
+        trial = Trial(kind, adapter, share, auto, round(time.time(), 3))
+        async with self._one_at_a_time:
+            await self._try(trial, probe=True)
+        return trial
 
     async def restore(
-        self, adapter: Adapter, toolset: str | None = None, previous: Adapter | None = None
+        self,
+        adapter: Adapter,
+        toolset: str | None = None,
+        previous: Adapter | None = None,
+        trial: Trial | None = None,
     ) -> Active:
-        """Bring back what an earlier run had in service, and what a rollback would bring back.
+        """Bring back what an earlier run had in service, kept for a rollback, and on trial.
 
         Nothing is probed: the version has served already, or the configuration vouches for it.
 
         Raises:
-            AdapterRefused: as `activate`; a version before that cannot be loaded is left out.
+            AdapterRefused: as `activate`; another version that cannot be loaded is left out.
         """
         if previous is not None:
             try:
                 await self._engine.load(previous.version, previous.folder)
-                self._previous[adapter.name] = (previous, toolset or previous.manifest.toolset)
+                served = toolset or previous.manifest.toolset
+                self._succession.remember(adapter.name, previous, served)
             except PointsmanError as exc:
                 logger.warning("no rollback to adapter %s: %s", previous.version, exc)
-        return await self.activate(adapter, toolset, probe=False)
+        active = await self.activate(adapter, toolset, probe=False)
+        if trial is not None:
+            try:
+                async with self._one_at_a_time:
+                    await self._try(trial, probe=False)
+            except PointsmanError as exc:
+                logger.warning("the trial of adapter %s ends: %s", trial.adapter.version, exc)
+        return active
+
+    async def promote(self, name: str, trial: Trial | None = None) -> Active:
+        """Bring the version on trial into service. Raises as `Succession.promote`."""
+        return await self._succession.promote(name, trial)
+
+    async def end_trial(self, name: str, trial: Trial | None = None) -> Active:
+        """Take the version on trial back out. Raises as `Succession.end_trial`."""
+        return await self._succession.end_trial(name, trial)
 
     async def rollback(self, name: str) -> Active:
-        """Bring the version before back into service.
+        """End the trial under way; without one, bring the version before back into service.
 
-        Raises:
-            UnknownAdapter: nothing of that name is in service.
-            Conflict: there is no version before.
+        Raises as `Succession.roll_back`.
         """
-        async with self._one_at_a_time:
-            current = self._active.get(name)
-            if current is None:
-                raise UnknownAdapter(f"no adapter {name!r} is in service")
-            found = self._previous.pop(name, None)
-            if found is None:
-                raise Conflict(f"adapter {name!r} has no version before {current.adapter.version}")
-            self._previous[name] = (current.adapter, current.toolset)
-            return await self._put(*found)
+        return await self._succession.roll_back(name)
 
-    async def _put(self, adapter: Adapter, toolset: str) -> Active:
-        active = self._active.put(adapter, toolset)
-        await self._records.keep_active(
-            adapter.name, adapter.version, self.previous(adapter.name), toolset
-        )
-        logger.info(
-            "adapter %s is in service for toolset %s", adapter.version, toolset,
-            extra={"event": "adapter_active", "adapter": adapter.version, "toolset": toolset},
-        )  # fmt: skip
-        return active
+    async def remove(self, adapter: Adapter) -> None:
+        """Delete a stored version. Raises Conflict while it is needed or answers requests."""
+        version = adapter.version
+        async with self._one_at_a_time:
+            if use := self._succession.use_of(version):
+                raise Conflict(f"adapter {version} is {use}")
+            if self._active.leases.held(version):
+                raise Conflict(f"adapter {version} has requests under way")
+            await self._retirement.unload(version)
+            await self._store.remove(version)
+
+    async def settled(self) -> None:
+        """Wait until every unloading under way has come to its end."""
+        await self._retirement.settled()
+
+    async def close(self) -> None:
+        """Unload at once what waits for its grace time; idempotent. Requests must be over."""
+        await self._retirement.close()
+
+    def _is_needed(self, version: str) -> bool:
+        return self._succession.use_of(version) is not None
+
+    async def _try(self, trial: Trial, *, probe: bool) -> None:
+        adapter = trial.adapter
+        self._succession.refuse_trial(adapter)
+        toolset = self._succession.in_service(adapter.name).toolset
+        await self._bring_up(adapter, toolset, probe=probe)
+        await self._step("keep", adapter, self._succession.begin(trial))
+
+    async def _bring_up(self, adapter: Adapter, toolset: str, *, probe: bool) -> None:
+        self._refuse_dead(adapter, toolset)
+        await self._step("verify", adapter, self._store.verify(adapter))
+        await self._step("load", adapter, self._engine.load(adapter.version, adapter.folder))
+        if probe:
+            await self._step("probe", adapter, probe_replicas(self._engine, adapter))
 
     def _refuse_dead(self, adapter: Adapter, toolset: str) -> None:
         drift = self._active.drift_to(adapter, toolset)
@@ -119,38 +177,19 @@ class Swap:
         gone = [item.tool for item in drift.tools if item.grade in ("removed", "renamed")]
         if len(gone) == len(adapter.toolset.tools):
             raise AdapterRefused(f"{adapter.version}: none of its tools is live in {toolset}")
-        if self._active.policy == "block" and drift.worst in ("breaking", "renamed", "removed"):
+        if self._active.action_on(adapter, drift) == "block":
             raise AdapterRefused(
                 f"{adapter.version}: toolset {toolset} has drifted ({drift.worst}) and the policy "
                 "is to block"
             )
 
-    async def _probe(self, adapter: Adapter) -> None:
-        asked = adapter.offering(None)
-        for probe in adapter.manifest.probes:
-            route = await self._router.route([Message("user", probe.request)], asked)
-            outcome = "invalid" if route.error else "no_tool" if route.is_no_tool else "call"
-            if not grade(_wanted(probe), outcome, route.calls).exact:
-                raise AdapterRefused(f"the request {probe.request!r} was answered wrongly")
-
-    async def _step(self, step: str, adapter: Adapter, work: Awaitable[None]) -> None:
+    async def _step(self, step: str, adapter: Adapter, work: Awaitable[_T]) -> _T:
         try:
-            await work
+            return await work
         except PointsmanError as exc:
-            in_service = self._active.get(adapter.name)
-            needed = in_service.adapter.version if in_service else None
-            if adapter.version not in (needed, self.previous(adapter.name)):
-                await self._engine.unload(adapter.version)
+            if not self._is_needed(adapter.version):
+                await self._retirement.unload(adapter.version)
             raise AdapterRefused(f"{adapter.version}: step {step} failed: {exc}") from exc
-
-    async def _forget_previous(self, name: str, keep: str) -> None:
-        found = self._previous.pop(name, None)
-        if found is not None and found[0].version != keep:
-            await self._engine.unload(found[0].version)
-
-
-def _wanted(probe: Probe) -> Sequence[Call]:
-    if probe.target.get("tool") == "no_tool":
-        return ()
-    calls = probe.target.get("calls") or [probe.target]
-    return [Call(call["tool"], call["arguments"]) for call in calls]
+        except asyncio.CancelledError:
+            self._retirement.soon(adapter.version)
+            raise

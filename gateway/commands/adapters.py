@@ -1,4 +1,5 @@
-"""`adapters add | list | activate | rollback | remove`: what a router learned, hot-swapped."""
+"""`adapters add | list | activate | promote | rollback | remove`: what a router learned,
+hot-swapped, or tried beside what serves."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -60,7 +61,7 @@ def list_(url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
             (
                 (
                     adapter["version"],
-                    adapter["toolset"],
+                    _service(adapter),
                     adapter["drift"],
                     adapter["previous"],
                     adapter["base_model"],
@@ -74,16 +75,45 @@ def list_(url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
 
 @app.command()
 def activate(
-    adapter: Adapter, toolset: Toolset = None, url: Url = DEFAULT_URL, as_json: AsJson = False
+    adapter: Adapter,
+    toolset: Toolset = None,
+    canary: Annotated[
+        float | None,
+        typer.Option(help="Try it on this percentage of the conversations (above 0, at most 50)."),
+    ] = None,
+    shadow: Annotated[
+        bool, typer.Option("--shadow", help="Try it beside the version in service, unused.")
+    ] = False,
+    auto: Annotated[
+        bool, typer.Option("--auto", help="Let figures end the trial: promoted or rolled back.")
+    ] = False,
+    url: Url = DEFAULT_URL,
+    as_json: AsJson = False,
 ) -> None:
-    """Bring a stored version, or the newest of a name, into service."""
+    """Bring a stored version, or the newest of a name, into service or on trial."""
     with reporting(as_json):
-        _show(_activate(Gateway(url), version_of(adapter), toolset), as_json)
+        if canary is not None and shadow:
+            raise CommandFailed("a trial is a --canary or a --shadow, not both", CANNOT_TELL)
+        if auto and canary is None and not shadow:
+            raise CommandFailed("--auto goes with --canary or --shadow", CANNOT_TELL)
+        if canary is not None and not 0 < canary <= 50:
+            raise CommandFailed("--canary takes a percentage above 0, at most 50", CANNOT_TELL)
+        trial = {"canary": canary, "shadow": shadow, "auto": auto}
+        asked = trial if canary is not None or shadow else {}
+        _show(_activate(Gateway(url), version_of(adapter), toolset, **asked), as_json)
+
+
+@app.command()
+def promote(adapter: Adapter, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
+    """Bring the version on trial into service."""
+    with reporting(as_json):
+        name = version_of(adapter)
+        _show(Gateway(url).post(f"/admin/adapters/{segment(name)}/promote"), as_json)
 
 
 @app.command()
 def rollback(adapter: Adapter, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
-    """Bring the version before back into service."""
+    """End the trial under way; without one, bring the version before back into service."""
     with reporting(as_json):
         name = version_of(adapter).partition("@")[0]
         _show(Gateway(url).post(f"/admin/adapters/{segment(name)}/rollback"), as_json)
@@ -116,9 +146,20 @@ def is_folder(adapter: str) -> bool:
     return "/" in adapter or (Path(adapter) / "manifest.json").is_file()
 
 
-def _activate(gateway: Gateway, version: str, toolset: str | None) -> dict[str, Any]:
+def _activate(
+    gateway: Gateway, version: str, toolset: str | None, **trial: float | bool | None
+) -> dict[str, Any]:
     path = f"/admin/adapters/{segment(version)}/activate"
-    return gateway.post(path, {"toolset": toolset}, patient=True)
+    return gateway.post(path, {"toolset": toolset, **trial}, patient=True)
+
+
+def _service(adapter: dict[str, Any]) -> str | None:
+    """What a version serves: a toolset, for all or on trial."""
+    trial = adapter["trial"]
+    if trial is None or trial["version"] != adapter["version"]:
+        return adapter["toolset"]
+    share = f" {trial['share']:g} %" if trial["kind"] == "canary" else ""
+    return f"{adapter['toolset']} ({trial['kind']}{share})"
 
 
 def _show(adapter: dict[str, Any], as_json: bool) -> None:
@@ -126,8 +167,9 @@ def _show(adapter: dict[str, Any], as_json: bool) -> None:
         print_json(adapter)
         return
     state = "stored, not in service"
-    if adapter["in_service"]:
-        state = f"in service for toolset {adapter['toolset']}"
+    if adapter["toolset"] is not None:
+        kind = "in service" if adapter["in_service"] else "on trial"
+        state = f"{kind} for toolset {_service(adapter)}"
         drift = adapter["drift"]
         state += f", drift {drift}: `pointsman drift` shows it" if drift != "none" else ""
     print_line(f"adapter {adapter['version']}: {state}")

@@ -10,7 +10,7 @@ import platform
 import re
 import sqlite3
 import tempfile
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, metadata, requires, version
 from pathlib import Path
@@ -24,14 +24,17 @@ from gateway.commands.client import is_loopback
 from gateway.commands.output import CommandFailed
 from gateway.commands.serving import bind
 from gateway.config import AdapterConfig, Config, EngineConfig, load_config
-from gateway.drift import MASKED
+from gateway.drift_policy import harshest
 from gateway.errors import ConfigurationError, PointsmanError
+from gateway.grades import ACTIONS
 from gateway.manifest import SHOWN_DIGITS, read_adapter
 from gateway.toolsets.upstream import Upstream
 from gateway.toolsets.watch import Watch
 from gateway.weights import weights_digest
 
 _PACKAGE = "pointsman"
+_EXTRAS = {"local": ("local",), "vllm": ("remote",)}
+"""What the engines need beside what is always needed."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class Check:
 async def examine(config_file: Path | None, host: str, port: int, wait_s: float) -> list[Check]:
     """Every check, in the order in which a gateway would meet its trouble."""
     config, found = _configuration(config_file)
-    checks = [_python(), *_packages(config.engine), found]
+    checks = [_python(), *packages(config.engine), found]
     checks += [_keys(config, host), _port(host, port), _records(config.records.path)]
     base_model, digest = _base_model(config.engine)
     checks.append(base_model)
@@ -61,6 +64,14 @@ async def examine(config_file: Path | None, host: str, port: int, wait_s: float)
     return checks
 
 
+def installed(package: str) -> str | None:
+    """A package's version in this environment, None if it is not there."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
 def _python() -> Check:
     wanted = metadata(_PACKAGE)["Requires-Python"]
     # `>=LOW,<HIGH`, in whichever order the build wrote them.
@@ -71,20 +82,27 @@ def _python() -> Check:
     return Check("python", "ok" if fits else "fail", detail)
 
 
-def _packages(engine: EngineConfig) -> list[Check]:
-    """One finding for what is always needed and one for each extra."""
+def packages(
+    engine: EngineConfig, version_of: Callable[[str], str | None] = installed
+) -> list[Check]:
+    """One finding for what is always needed and one for each extra.
+
+    `version_of` tells a package's version here, None if it is not installed.
+    """
     wanted: dict[str, list[str]] = {"": []}
     for line in requires(_PACKAGE) or ():
         name = re.match(r"[A-Za-z0-9._-]+", line)
         extra = re.search(r"extra == ['\"]([\w-]+)['\"]", line)
         if name and name[0] != _PACKAGE:
             wanted.setdefault(extra[1] if extra else "", []).append(name[0])
-    needed = {"", "local"} if engine.kind == "local" else {""}
-    return [_extra(extra, names, extra in needed) for extra, names in wanted.items()]
+    needed = {"", *_EXTRAS.get(engine.kind, ())}
+    return [
+        _extra(extra, {name: version_of(name) for name in names}, extra in needed)
+        for extra, names in wanted.items()
+    ]
 
 
-def _extra(extra: str, names: Sequence[str], needed: bool) -> Check:
-    versions = {name: _version(name) for name in names}
+def _extra(extra: str, versions: Mapping[str, str | None], needed: bool) -> Check:
     missing = [name for name, found in versions.items() if found is None]
     listed = ", ".join(f"{name} {found}" for name, found in versions.items() if found)
     if not missing:
@@ -92,13 +110,6 @@ def _extra(extra: str, names: Sequence[str], needed: bool) -> Check:
     install = f"pip install '{_PACKAGE}[{extra}]'" if extra else f"pip install {_PACKAGE}"
     detail = f"missing {', '.join(missing)}: {install}"
     return Check(f"packages {extra}".strip(), "fail" if needed else "note", detail)
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def _configuration(file: Path | None) -> tuple[Config, Check]:
@@ -163,10 +174,12 @@ def _records(path: str) -> Check:
 
 
 def _base_model(engine: EngineConfig) -> tuple[Check, str | None]:
-    """The finding, and the digest of the weights."""
+    """The finding, and the digest of the weights where this machine runs them."""
     folder = engine.base_model
     if folder is None:
         return Check("base model", "note", f"none: the engine is {engine.kind!r}"), None
+    if engine.kind == "vllm":
+        return _tokenizer(folder), None
     try:
         if not (folder / "config.json").is_file():
             raise FileNotFoundError(f"{folder} holds no config.json")
@@ -174,6 +187,19 @@ def _base_model(engine: EngineConfig) -> tuple[Check, str | None]:
     except (OSError, ValueError, KeyError) as exc:
         return Check("base model", "fail", f"no base model: {exc}"), None
     return Check("base model", "ok", f"{folder}, weights {digest[:SHOWN_DIGITS]}"), digest
+
+
+def _tokenizer(folder: Path) -> Check:
+    """What talking to vLLM takes of a base model; the weights are where vLLM runs."""
+    try:
+        from gateway.engines.tokenizer import FolderTokenizer  # an extra, checked by `packages`
+
+        FolderTokenizer(folder).apply_chat_template([{"role": "user", "content": "hello"}])
+    except ImportError as exc:
+        return Check("base model", "note", f"{folder} was not looked at: no {exc.name}")
+    except ValueError as exc:
+        return Check("base model", "fail", str(exc))
+    return Check("base model", "ok", f"{folder}, tokenizer and chat template; weights at vLLM")
 
 
 async def _server(upstream: Upstream, watch: Watch, wait_s: float) -> Check:
@@ -215,7 +241,9 @@ def _adapter(
     detail = f"{adapter.version}{matched}; drift on {chosen}: {grade}"
     if grade in ("none", "notation"):
         return Check(name, "ok", detail)
-    state = "fail" if grade in MASKED and config.drift_policy != "warn" else "note"
+    rules = config.drift_rules.with_adapter(adapter.name, configured.drift)
+    harsh = harshest(rules, adapter.name, (item.grade for item in drift.tools))
+    state = "fail" if ACTIONS.index(harsh) > ACTIONS.index("warn") else "note"
     return Check(name, state, f"{detail} ({', '.join(drift.names)})")
 
 

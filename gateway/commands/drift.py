@@ -89,7 +89,7 @@ def _of_folder(gateway: Gateway, folder: Path) -> dict[str, Any]:
     """Drift of an adapter that need not be in service, on the live toolset it was trained on."""
     # The MCP types take half a second that asking about a name need not wait for.
     from gateway.adapters.active import Active, drift_of
-    from gateway.faces.admin import drift_as_dict
+    from gateway.faces.drift import drift_as_dict
     from gateway.manifest import read_adapter
     from gateway.types import Toolset
 

@@ -1,4 +1,4 @@
-"""`route`, `call` and `tools`: what an agent does with a gateway, by hand."""
+"""`route` and `call`: what an agent does with a gateway, by hand."""
 
 import asyncio
 import json
@@ -16,7 +16,6 @@ from gateway.commands.output import (
     compact,
     print_json,
     print_line,
-    print_table,
     reporting,
 )
 
@@ -27,7 +26,6 @@ def mount(app: typer.Typer) -> None:
     """Register the verbs."""
     app.command()(route)
     app.command()(call)
-    app.command()(tools)
 
 
 def route(
@@ -95,28 +93,6 @@ def call(
             raise typer.Exit(FAILED)
 
 
-def tools(url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
-    """List the live tools, their servers and the toolsets."""
-    with reporting(as_json):
-        answer = Gateway(url).get("/v1/tools")
-        if as_json:
-            print_json(answer)
-            return
-        print_table(
-            ("tool", "server", "fingerprint", "description"),
-            (
-                (tool["name"], tool["server"], tool["fingerprint"][:8], _first_line(tool))
-                for tool in answer["tools"]
-            ),
-            empty="no tool is live; `pointsman servers list` shows why",
-        )
-        for toolset in answer["toolsets"]:
-            fingerprint = toolset["fingerprint"][:8]
-            print_line(f"toolset {toolset['name']}: {len(toolset['tools'])} tools, {fingerprint}")
-        for item in answer["left_out"]:
-            print_line(f"left out: {item['tool']} of {item['server']}: {item['reason']}")
-
-
 def _print_reply(reply: dict[str, Any]) -> None:
     confidence = reply["confidence"]
     sure = "" if confidence is None else f"confidence {confidence:.2f}, "
@@ -136,11 +112,6 @@ def _print_result(result: dict[str, Any]) -> None:
     texts = [str(block.get("text") or f"[{block.get('type')}]") for block in blocks]
     text = "\n".join(texts) or compact(result.get("structuredContent") or {})
     print_line(f"the tool failed: {text}" if result.get("isError") else text)
-
-
-def _first_line(tool: dict[str, Any]) -> str:
-    lines = str(tool.get("description") or "").strip().splitlines() or [""]
-    return lines[0]
 
 
 def _object(text: str) -> dict[str, Any]:

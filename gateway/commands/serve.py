@@ -18,6 +18,16 @@ ConfigFile = Annotated[
 ]
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")]
+Stdio = Annotated[
+    bool, typer.Option("--stdio", help="Speak MCP over stdin and stdout, for one client.")
+]
+StdioToolset = Annotated[
+    str | None, typer.Option("--toolset", help="With --stdio: the toolset; all without.")
+]
+StdioTools = Annotated[
+    str,
+    typer.Option("--tools", help="With --stdio: route (that tool alone), direct (without) or all."),
+]
 
 
 def mount(app: typer.Typer) -> None:
@@ -37,9 +47,15 @@ def serve(
             "configuration's allowed_hosts; repeatable, * for any.",
         ),
     ] = None,
+    stdio: Stdio = False,
+    toolset: StdioToolset = None,
+    tools: StdioTools = "all",
     as_json: AsJson = False,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C.
+
+    MCP clients that start a process run `pointsman serve --stdio`: it opens
+    no port and asks for no keys.
 
     Without --config there are no servers and no adapter: `pointsman servers
     add` and `pointsman adapters add` bring them in.
@@ -50,6 +66,12 @@ def serve(
     """
     with reporting(as_json), _ending_on_signals():
         settings = load_config(config) if config else Config()
+        if stdio:
+            from gateway.commands.stdio import serve_over_stdio
+            from gateway.faces.mcp import Address
+
+            serve_over_stdio(settings, Address.of(toolset, tools))
+            return
 
         def announce(url: str) -> None:
             if as_json:

@@ -17,6 +17,7 @@ from fastapi import FastAPI
 
 from gateway.app import build_app, read_keys
 from gateway.commands.client import is_loopback
+from gateway.commands.listening import bind
 from gateway.commands.output import CommandFailed
 from gateway.config import Config
 from gateway.observe import configure_logging
@@ -68,26 +69,6 @@ def admitting(config: Config, host: str, allow_hosts: Sequence[str]) -> Config:
             2,
         )
     return config.model_copy(update={"allowed_hosts": names})
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """Take a port without listening yet: until the gateway is up, clients are refused, not hung.
-
-    Raises:
-        CommandFailed: the address cannot be had.
-    """
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    try:
-        if sys.platform != "win32":
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-    except OSError as exc:
-        listener.close()
-        raise CommandFailed(
-            f"cannot listen on {host}, port {port}: {exc.strerror or exc}; choose another with "
-            "--host or --port"
-        ) from exc
-    return listener
 
 
 class Server(uvicorn.Server):

@@ -1,9 +1,9 @@
 """What every engine offers: load adapters, complete prompts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from gateway.types import Usage
 
@@ -50,8 +50,34 @@ class Completion:
         return sum(token.logprob for token in self.tokens)
 
 
+@dataclass(frozen=True, slots=True)
+class ReplicaStatus:
+    """How one replica does: its URL without a password, whether it gets prompts (`ready`), has not
+    been tried yet (`starting`) or failed (`down`), prompts under way, the versions that it answers
+    with, and what is wrong."""
+
+    url: str
+    state: Literal["starting", "ready", "down"]
+    in_flight: int
+    loaded: tuple[str, ...]
+    error: str | None
+
+
 class Engine(Protocol):
     """Runs the base model with adapters. One object serves all requests."""
+
+    @property
+    def replicas(self) -> Sequence["Engine"]:
+        """The engines behind this one that can each answer alone now; never empty.
+
+        An engine that stands alone, or behind which none is ready, is its own only replica.
+        """
+        ...
+
+    @property
+    def status(self) -> Sequence[ReplicaStatus]:
+        """How each replica does; empty for an engine that has no servers elsewhere."""
+        ...
 
     async def start(self) -> None:
         """Get ready. Raises EngineDown if the base model cannot be run."""

@@ -10,7 +10,7 @@ bfloat16. Only this module imports torch.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
-from gateway.engines.base import Completion, Prompt, Token
+from gateway.engines.base import Completion, Engine, Prompt, ReplicaStatus, Token
 from gateway.engines.grammars import Grammars
 from gateway.errors import AdapterRefused, ConversationTooLong, EngineDown, UnknownModel
 from gateway.formats.base import FormatName
@@ -56,6 +56,16 @@ class LocalEngine:
         self._worker = ThreadPoolExecutor(1, "local-engine")
         self._decoder: Decoder | None = None
         self._digest: str | None = None
+
+    @property
+    def replicas(self) -> Sequence[Engine]:
+        """Itself alone."""
+        return (self,)
+
+    @property
+    def status(self) -> Sequence[ReplicaStatus]:
+        """Nothing: it runs here."""
+        return ()
 
     async def start(self) -> None:
         """Load base model and tokenizer; raises EngineDown naming the folder if that fails."""

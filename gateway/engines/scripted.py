@@ -4,11 +4,11 @@ Shipped for tests of everything around a model, ours and our users'. Never a def
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gateway.engines.base import Completion, Prompt, Token
+from gateway.engines.base import Completion, Engine, Prompt, ReplicaStatus, Token
 from gateway.errors import ConversationTooLong, UnknownModel
 from gateway.types import Usage
 
@@ -34,6 +34,16 @@ class ScriptedEngine:
         self._digest = digest
         self.loaded: dict[str, Path] = {}
         self.prompts: list[Prompt] = []
+
+    @property
+    def replicas(self) -> Sequence[Engine]:
+        """Itself alone."""
+        return (self,)
+
+    @property
+    def status(self) -> Sequence[ReplicaStatus]:
+        """Nothing: it runs here."""
+        return ()
 
     async def start(self) -> None:
         """Nothing to get ready."""

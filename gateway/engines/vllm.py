@@ -16,29 +16,30 @@ are those of `LocalEngine`, but for the last bits of arithmetic.
 """
 
 import asyncio
-import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import httpx
 
-from gateway.engines.base import Completion, Prompt
+from gateway.engines.base import Completion, Engine, Prompt, ReplicaStatus
 from gateway.engines.tokenizer import FolderTokenizer
+from gateway.engines.vllm_adapters import VllmAdapters
 from gateway.engines.vllm_completion import completion_body, read_completion
 from gateway.engines.vllm_proof import GRAMMAR_PROOF, prove_tokens, require_grammar
-from gateway.engines.vllm_server import Patience, Served, VllmServer, reason
+from gateway.engines.vllm_server import Patience, Served, ServerFailed, VllmServer, reason
 from gateway.errors import AdapterRefused, ConversationTooLong, EngineDown, UnknownModel
 from gateway.formats.base import FormatName
 from gateway.formats.known import FORMATS
 from gateway.manifest import prompt_spec
 from gateway.tokens import prompt_ids
 
-logger = logging.getLogger(__name__)
+_SHUT_OUT = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 
 class VllmEngine:
-    """Runs prompts on one vLLM server. `start` may be called again, and then proves it anew."""
+    """Runs prompts on one vLLM server. It does what it is told, once: `gateway.engines.replica`
+    stands above, tries again, and brings back what a restart has lost."""
 
     def __init__(
         self,
@@ -57,26 +58,62 @@ class VllmEngine:
             url, api_key=api_key, connections=max_queue + 8, patience=patience, transport=transport
         )
         self._folder = base_model
-        self._folders = {here.resolve(): there for here, there in (folders or {}).items()}
+        self._adapters = VllmAdapters(self._server, folders or {})
         self._max_queue = max_queue
         self._in_flight = 0
+        self._tokenizer: FolderTokenizer | None = None
         self._known: tuple[FolderTokenizer, Served] | None = None
-        self._loaded: set[str] = set()
         self._carried: set[FormatName] = set()
 
+    @property
+    def url(self) -> str:
+        """Where the server is, without a password."""
+        return self._server.url
+
+    @property
+    def in_flight(self) -> int:
+        """How many prompts are under way."""
+        return self._in_flight
+
+    @property
+    def replicas(self) -> Sequence[Engine]:
+        """Itself alone."""
+        return (self,)
+
+    @property
+    def status(self) -> Sequence[ReplicaStatus]:
+        """What it was told and saw last; the server is not asked."""
+        state = "ready" if self._known else "starting"
+        return (
+            ReplicaStatus(self.url, state, self._in_flight, tuple(self._adapters.loaded), None),
+        )
+
+    @property
+    def served(self) -> Served | None:
+        """What the server listed at the last start that succeeded, None before it."""
+        return self._known[1] if self._known else None
+
+    async def prepare(self) -> FolderTokenizer:
+        """Read tokenizer and chat template, once. Raises EngineDown if the folder holds none."""
+        if self._tokenizer is None:
+            try:
+                self._tokenizer = await asyncio.to_thread(FolderTokenizer, self._folder)
+            except ValueError as exc:
+                raise EngineDown(str(exc)) from exc
+        return self._tokenizer
+
     async def start(self) -> None:
-        """Wait for the server and prove that it reads and writes as training did.
+        """Prove that the server, which must be up, reads and writes as training did.
+
+        May be called again, and then proves it anew.
 
         Raises:
-            EngineDown: it does not become ready in time, its version is not known, it runs another
-                tokenizer or chat template, or it does not follow our grammar.
+            EngineDown: it is not up, its version is not known, it runs another tokenizer or chat
+                template, or it does not follow our grammar.
         """
         self._known = None
-        try:
-            tokenizer = await asyncio.to_thread(FolderTokenizer, self._folder)
-        except ValueError as exc:
-            raise EngineDown(str(exc)) from exc
-        await self._server.wait_until_healthy()
+        tokenizer = await self.prepare()
+        await self._server.require_healthy()
         await self._server.require_known_version()
         served = await self._server.served()
         await prove_tokens(self._server, served.base_model, tokenizer)
@@ -86,8 +123,23 @@ class VllmEngine:
             raise EngineDown(
                 f"vLLM's --max-model-len {served.context_tokens} is too small"
             ) from exc
-        self._loaded &= served.adapters.keys()
         self._known = (tokenizer, served)
+
+    async def look(self, *, thoroughly: bool = False) -> frozenset[str]:
+        """Which of the versions loaded here the server still lists.
+
+        Raises:
+            EngineDown: it is not up, lists another base model than at the start, or, if looked at
+                thoroughly, does not complete a prompt under our grammar.
+        """
+        tokenizer, known = self._ready
+        await self._server.require_healthy()
+        served = await self._server.served()
+        if (served.base_model, served.context_tokens) != (known.base_model, known.context_tokens):
+            raise EngineDown(f"vLLM at {self.url} was restarted with other settings")
+        if thoroughly:
+            require_grammar(await self._write(GRAMMAR_PROOF, tokenizer, served))
+        return self._adapters.held(served)
 
     async def close(self) -> None:
         """Close the connections; prompts under way fail with EngineDown."""
@@ -98,44 +150,38 @@ class VllmEngine:
         """None: a server elsewhere cannot prove its weights; the probes judge it."""
         return None
 
-    async def load(self, version: str, folder: Path) -> None:
-        """Have the server load an adapter, and wait until it is listed.
+    async def check(self, version: str, folder: Path) -> None:
+        """Find what is wrong with an adapter without asking the server.
 
-        A version that is listed already, from the folder it would be loaded from, is taken as it
-        is: a version's folder never changes.
+        Raises:
+            AdapterRefused: the server does not see the folder, or the base model's chat template
+                cannot carry the adapter's format.
+            EngineDown: the base model's folder holds no tokenizer.
         """
-        tokenizer, _ = self._ready
+        tokenizer = await self.prepare()
         await asyncio.to_thread(self._require_format_of, version, folder, tokenizer)
-        there = self._as_seen(version, folder)
-        served = await self._server.served()
-        if version not in served.adapters:
-            answer = await self._server.load(version, there)
-            served = await self._listing(version, patient=answer.is_success)
-            if version not in served.adapters:
-                raise await self._refusal(version, there, answer)
-        if served.adapters[version] != there:
-            raise AdapterRefused(
-                f"{version}: vLLM has loaded it from {served.adapters[version]}, not from {there}"
-            )
-        self._loaded.add(version)
+        self._adapters.as_seen(version, folder)
+
+    async def load(self, version: str, folder: Path) -> None:
+        """Have the server load an adapter, and wait until it is listed."""
+        _ = self._ready
+        await self.check(version, folder)
+        await self._adapters.load(version, folder)
 
     async def unload(self, version: str) -> None:
-        """Have the server forget an adapter. A server that cannot be reached is left alone: down it
-        has forgotten, and what stays loaded is found as it is by the next `load`."""
-        self._loaded.discard(version)
-        try:
-            answer = await self._server.unload(version)
-        except EngineDown as exc:
-            logger.warning("adapter %s was not unloaded: %s", version, exc)
-            return
-        if not answer.is_success and answer.status_code != HTTPStatus.NOT_FOUND:
-            logger.warning("adapter %s was not unloaded: %s", version, reason(answer))
+        """Have the server forget an adapter. A server that cannot be reached is left alone."""
+        await self._adapters.unload(version)
 
     async def complete(self, prompt: Prompt) -> Completion:
-        """Complete a prompt greedily. An adapter that vLLM has forgotten, as a restart makes it,
-        is an UnknownModel until it is loaded again."""
+        """Complete a prompt greedily.
+
+        Raises:
+            ServerFailed: the fault is the server's, not the prompt's. One that has forgotten the
+                adapter, as a restart makes it, is among these until it is loaded again.
+            ConversationTooLong, UnknownModel, EngineDown: as every engine.
+        """
         tokenizer, served = self._ready
-        if prompt.adapter is not None and prompt.adapter not in self._loaded:
+        if prompt.adapter is not None and prompt.adapter not in self._adapters.loaded:
             raise UnknownModel(f"adapter {prompt.adapter} is not loaded")
         if self._in_flight >= self._max_queue:
             raise EngineDown(f"{self._in_flight} prompts wait for the engine already")
@@ -157,15 +203,21 @@ class VllmEngine:
         ids = await asyncio.to_thread(self._ids, prompt, tokenizer, served)
         model = prompt.adapter or served.base_model
         answer = await self._server.complete(completion_body(prompt, ids, model, tokenizer))
-        if answer.status_code == HTTPStatus.NOT_FOUND and prompt.adapter is not None:
-            self._loaded.discard(prompt.adapter)
-            raise UnknownModel(f"vLLM at {self._server.url} has forgotten adapter {prompt.adapter}")
         if not answer.is_success:
-            raise EngineDown(f"vLLM answered {answer.status_code}: {reason(answer)}")
+            raise self._failure(answer, model)
         try:
             return read_completion(answer.json(), model, tokenizer, len(ids))
         except (ValueError, LookupError, TypeError, AttributeError) as exc:
-            raise EngineDown(f"vLLM's completion cannot be used: {exc}") from exc
+            message = f"the completion of vLLM at {self.url} cannot be used: {exc}"
+            raise ServerFailed(message, answers=True) from exc
+
+    def _failure(self, answer: httpx.Response, model: str) -> EngineDown:
+        message = f"vLLM at {self.url} answered {answer.status_code}: {reason(answer)}"
+        if answer.status_code == HTTPStatus.NOT_FOUND:
+            return ServerFailed(f"vLLM at {self.url} has forgotten {model}: {reason(answer)}")
+        if answer.is_server_error or answer.status_code in _SHUT_OUT:
+            return ServerFailed(message, answers=True)
+        return EngineDown(message)
 
     def _ids(self, prompt: Prompt, tokenizer: FolderTokenizer, served: Served) -> list[int]:
         try:
@@ -190,41 +242,5 @@ class VllmEngine:
     def _require_format_of(self, version: str, folder: Path, tokenizer: FolderTokenizer) -> None:
         try:
             self._require(prompt_spec(folder).format, tokenizer)
-        except ValueError as exc:
+        except (ValueError, OSError) as exc:
             raise AdapterRefused(f"{version}: {exc}") from exc
-
-    def _as_seen(self, version: str, folder: Path) -> str:
-        folder = folder.resolve()
-        if not self._folders:
-            return str(folder)
-        for here, there in self._folders.items():
-            if folder.is_relative_to(here):
-                return str(PurePosixPath(there, folder.relative_to(here).as_posix()))
-        seen = ", ".join(map(str, self._folders))
-        raise AdapterRefused(f"{version}: vLLM does not see {folder}, only what is in {seen}")
-
-    async def _listing(self, version: str, *, patient: bool) -> Served:
-        """What the server lists; if patient, once the version is among it or patience ends."""
-        served = await self._server.served()
-        if not patient:
-            return served
-        try:
-            async with asyncio.timeout(self._server.patience.load):
-                while version not in served.adapters:
-                    await asyncio.sleep(self._server.patience.look)
-                    served = await self._server.served()
-        except TimeoutError:
-            logger.warning("vLLM took adapter %s but does not list it", version)
-        return served
-
-    async def _refusal(
-        self, version: str, there: str, answer: httpx.Response
-    ) -> AdapterRefused | EngineDown:
-        if answer.is_success:
-            return EngineDown(f"vLLM took adapter {version} but does not list it")
-        if answer.is_server_error and (wrong := await self._server.unhealthy()):
-            return EngineDown(f"vLLM failed while it loaded adapter {version}: {wrong}")
-        why = reason(answer)
-        if answer.status_code == HTTPStatus.NOT_FOUND:
-            why += f"; vLLM must see {there} and run with VLLM_ALLOW_RUNTIME_LORA_UPDATING=True"
-        return AdapterRefused(f"{version}: vLLM does not load it: {why}")

@@ -3,11 +3,10 @@
 Field names, paths and error forms were read in the sources of vLLM 0.26.0 and 0.32.0, where they
 are the same. vLLM answers an error as `{"error": {"message", "type", "param", "code"}}`, what
 stands before it (a missing route, a wrong key) in other forms; only the status is relied upon. A
-call that gets no answer raises EngineDown; what a refusal means is for the engine to say. A call
+call that gets no answer raises ServerFailed; what a refusal means is for the engine to say. A call
 that is cancelled closes its connection, at which vLLM stops the generation.
 """
 
-import asyncio
 import json
 import re
 from collections.abc import Mapping
@@ -27,14 +26,26 @@ _IDLE_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long to wait, in seconds: for a server to become healthy, for a connection, for an
-    adapter to be loaded, for a completion, and between two looks at the server."""
+    """How long to wait, in seconds: for a connection and for what the server knows at once, for an
+    adapter to be loaded and listed, for a completion, and between two looks at the list."""
 
-    start: float = 300.0
     connect: float = 5.0
     load: float = 60.0
     answer: float = 60.0
     look: float = 0.2
+
+
+class ServerFailed(EngineDown):
+    """The server failed, whatever the prompt.
+
+    `answers`: it did answer, if with an error, so that other prompts may fare better. `late`: the
+    time for an answer is used up.
+    """
+
+    def __init__(self, message: str, *, answers: bool = False, late: bool = False) -> None:
+        super().__init__(message)
+        self.answers = answers
+        self.late = late
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,30 +86,13 @@ class VllmServer:
         """Close all connections; idempotent."""
         await self._client.aclose()
 
-    async def wait_until_healthy(self) -> None:
-        """Wait for the server. Raises EngineDown with what was wrong last."""
-        wrong = "it was not asked yet"
-        try:
-            async with asyncio.timeout(self.patience.start):
-                while True:
-                    self._require_open()
-                    found = await self.unhealthy()
-                    if found is None:
-                        return
-                    wrong = found
-                    await asyncio.sleep(self.patience.look)
-        except TimeoutError as exc:
+    async def require_healthy(self) -> None:
+        """Raises EngineDown if the server is not there, is not up yet, or its engine has died."""
+        answer = await self._ask("GET", "/health")
+        if not answer.is_success:
             raise EngineDown(
-                f"vLLM at {self.url} was not ready within {self.patience.start:g} s: {wrong}"
-            ) from exc
-
-    async def unhealthy(self) -> str | None:
-        """What keeps the server from serving, None if nothing does."""
-        try:
-            answer = await self._ask("GET", "/health", wait=self.patience.connect)
-        except EngineDown as exc:
-            return str(exc)
-        return None if answer.is_success else f"/health answers {answer.status_code}"
+                f"vLLM at {self.url} is not well: /health answers {answer.status_code}"
+            )
 
     async def require_known_version(self) -> None:
         """Raises EngineDown if the server is no vLLM, or one whose API is not known."""
@@ -125,21 +119,17 @@ class VllmServer:
         return list(self._member(await self._ask("POST", "/tokenize", body), "tokens"))
 
     async def load(self, version: str, folder: str) -> httpx.Response:
-        """Ask for an adapter; the folder is on the server's machine."""
+        """Ask for an adapter; the folder is on the server's machine. Raises ServerFailed."""
         body = {"lora_name": version, "lora_path": folder}
         return await self._ask("POST", "/v1/load_lora_adapter", body, wait=self.patience.load)
 
     async def unload(self, version: str) -> httpx.Response:
-        """Ask to forget an adapter."""
+        """Ask to forget an adapter. Raises ServerFailed."""
         return await self._ask("POST", "/v1/unload_lora_adapter", {"lora_name": version})
 
     async def complete(self, body: Mapping[str, Any]) -> httpx.Response:
-        """Ask for a completion."""
+        """Ask for a completion. Raises ServerFailed."""
         return await self._ask("POST", "/v1/completions", body, wait=self.patience.answer)
-
-    def _require_open(self) -> None:
-        if self._client.is_closed:
-            raise EngineDown("the engine is stopped")
 
     async def _ask(
         self,
@@ -151,17 +141,22 @@ class VllmServer:
     ) -> httpx.Response:
         seconds = wait or self.patience.connect
         limits = httpx.Timeout(seconds, connect=self.patience.connect, pool=self.patience.connect)
-        self._require_open()
+        if self._client.is_closed:
+            raise EngineDown("the engine is stopped")
         # Escaped, because a schema may hold half a surrogate pair, which UTF-8 cannot carry.
         content = None if body is None else json.dumps(body)
         try:
             return await self._client.request(method, path, content=content, timeout=limits)
+        except httpx.PoolTimeout as exc:
+            raise EngineDown(f"every connection to vLLM at {self.url} is in use") from exc
         except httpx.TimeoutException as exc:
+            late = not isinstance(exc, httpx.ConnectTimeout)
             kind = type(exc).__name__
-            raise EngineDown(f"vLLM at {self.url} did not answer in time ({kind})") from exc
+            message = f"vLLM at {self.url} did not answer in time ({kind})"
+            raise ServerFailed(message, late=late) from exc
         except httpx.RequestError as exc:
             why = str(exc) or type(exc).__name__
-            raise EngineDown(f"vLLM at {self.url} cannot be reached: {why}") from exc
+            raise ServerFailed(f"vLLM at {self.url} cannot be reached: {why}") from exc
 
     def _member(self, answer: httpx.Response, name: str) -> Any:
         """A member of an answer that must have it. Raises EngineDown."""

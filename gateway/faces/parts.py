@@ -8,15 +8,23 @@ from typing import Literal, cast
 from fastapi import Request
 
 from gateway.adapters.active import ActiveAdapters
+from gateway.adapters.silences import Silences
 from gateway.adapters.store import AdapterStore
 from gateway.adapters.swap import Swap
+from gateway.adapters.trials import Trials
+from gateway.adapters.wanted_policy import WantedPolicy
+from gateway.approval import Approvals
+from gateway.assistant import Assistant
 from gateway.config import Config
+from gateway.dispatch import Dispatcher
 from gateway.engines.base import Engine
 from gateway.errors import Forbidden, Unauthenticated
+from gateway.faces.conversations import Conversations
 from gateway.observe import Metrics
 from gateway.pipeline import Pipeline
 from gateway.records import Records
 from gateway.toolsets.watch import Watch
+from gateway.webhook import Webhook
 
 Scope = Literal["agent", "admin"]
 
@@ -65,9 +73,17 @@ class Parts:
     engine: Engine
     watch: Watch
     active: ActiveAdapters
+    drift_policy: WantedPolicy
+    silences: Silences
+    webhook: Webhook | None
     store: AdapterStore
     swap: Swap
+    trials: Trials
     pipeline: Pipeline
+    dispatcher: Dispatcher
+    assistant: Assistant
+    approvals: Approvals
+    conversations: Conversations
     records: Records
     metrics: Metrics
 

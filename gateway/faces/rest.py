@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Header, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gateway.faces.parts import Parts, agent, parts
@@ -13,6 +13,8 @@ from gateway.types import Call, Message
 router = APIRouter()
 AgentParts = Annotated[Parts, Depends(agent)]
 AnyParts = Annotated[Parts, Depends(parts)]
+ConversationId = Annotated[str | None, Header()]
+"""`X-Conversation-Id`: keeps a conversation with one version while another is on trial."""
 
 
 class Turn(BaseModel):
@@ -56,10 +58,19 @@ class CallBody(BaseModel):
 
 
 @router.post("/v1/route")
-async def route(body: RouteBody, gateway: AgentParts) -> Json:
+async def route(
+    body: RouteBody, gateway: AgentParts, x_conversation_id: ConversationId = None
+) -> Json:
     """Route a request; with `dispatch`, also make the calls."""
     reply = await gateway.pipeline.handle(
-        RouteRequest(body.conversation, "rest", body.model, body.dispatch, body.threshold)
+        RouteRequest(
+            body.conversation,
+            "rest",
+            body.model,
+            body.dispatch,
+            body.threshold,
+            conversation=x_conversation_id,
+        )
     )
     headers = {"X-Pointsman-Drift": reply.drift_header} if reply.drift_header else None
     return Json(reply.to_json(), headers=headers)
@@ -92,7 +103,13 @@ async def readyz(gateway: AnyParts) -> Json:
         for upstream in gateway.watch.upstreams
         if upstream.listing is None
     ]
-    ready = any(active.live is not None for active in gateway.active.all)
+    replicas = gateway.engine.status
+    missing += [f"replica {r.url}: {r.error or r.state}" for r in replicas if r.state != "ready"]
+    held = {version for replica in replicas for version in replica.loaded}
+    ready = any(
+        active.live is not None and (not replicas or active.adapter.version in held)
+        for active in gateway.active.all
+    )
     if not gateway.active.all:
         missing.append("no adapter is in service")
     body = {"status": "ready" if ready else "not ready", "missing": missing}
@@ -104,4 +121,6 @@ async def metrics(gateway: AgentParts) -> Response:
     """Prometheus metrics."""
     for upstream in gateway.watch.upstreams:
         gateway.metrics.upstream_up.labels(upstream.name).set(upstream.state == "ready")
+    for replica in gateway.engine.status:
+        gateway.metrics.engine_up.labels(replica.url).set(replica.state == "ready")
     return Response(gateway.metrics.text(), media_type="text/plain; version=0.0.4")

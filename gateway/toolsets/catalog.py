@@ -6,13 +6,15 @@ is looked up here and never parsed out of it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mcp.types import Tool
 
 from gateway.config import ServerConfig, ToolsetConfig
 from gateway.fingerprint import tool_fingerprint
+from gateway.toolsets.flags import Finding, findings
+from gateway.toolsets.held import Held
 from gateway.toolsets.listing import Listing
 from gateway.types import RESERVED_NAMES, Toolset
 from gateway.validate import SchemaError, ToolValidator
@@ -27,6 +29,9 @@ class Entry:
     tool: Tool
     fingerprint: str
     validator: ToolValidator
+    held: Held | None = None
+    """The changed definition that waits for an approval; `tool` is the approved one until then."""
+    flags: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,7 @@ class Catalog:
     entries: Mapping[str, Entry] = field(default_factory=dict[str, Entry])
     toolsets: Mapping[str, Toolset] = field(default_factory=dict[str, Toolset])
     left_out: tuple[LeftOut, ...] = ()
+    held: Mapping[str, Held] = field(default_factory=dict[str, Held])
 
     def to_json(self) -> dict[str, Any]:
         """The body of `GET /v1/tools`."""
@@ -53,6 +59,7 @@ class Catalog:
                 **entry.tool.model_dump(by_alias=True, mode="json", exclude_none=True),
                 "server": entry.server,
                 "fingerprint": entry.fingerprint,
+                "flags": [finding.as_dict() for finding in entry.flags],
             }
             for entry in self.entries.values()
         ]
@@ -64,7 +71,9 @@ class Catalog:
             {"server": item.server, "tool": item.tool, "reason": item.reason}
             for item in self.left_out
         ]
-        return {"tools": tools, "toolsets": toolsets, "left_out": left_out}
+        # Without their texts: whoever reads this list must not be told what nobody approved.
+        held = [item.named() for item in self.held.values()]
+        return {"tools": tools, "toolsets": toolsets, "left_out": left_out, "held": held}
 
 
 def build_catalog(
@@ -82,7 +91,9 @@ def build_catalog(
     holders = _holders(listings, previous)
     entries: dict[str, Entry] = {}
     left_out: list[LeftOut] = []
+    held: dict[str, Held] = {}
     for config, listing in listings:
+        waiting = {item.own_name: item for item in listing.held}
         left_out += [LeftOut(config.name, name, reason) for name, reason in listing.left_out]
         for tool in listing.tools:
             name = config.prefix + tool.name
@@ -93,14 +104,18 @@ def build_catalog(
             else:
                 made = _entry(config, tool, name, previous)
                 if isinstance(made, Entry):
-                    entries[name] = made
+                    entries[name] = replace(made, held=waiting.get(tool.name))
                     continue
                 reason = made
             left_out.append(LeftOut(config.name, name, reason))
+        for item in listing.held:
+            # Another server's tool of that name is live, or hides it: no call of it is refused.
+            if holders.get(item.name, config.name) == config.name:
+                held.setdefault(item.name, item)
     live = tuple(entries.values())
     own = {c.name: _toolset(c.name, (c.name,), None, live) for c, _ in listings}
     chosen = {t.name: _toolset(t.name, t.servers, t.tools, live) for t in toolsets}
-    return Catalog(entries, own | chosen, tuple(left_out))
+    return Catalog(entries, own | chosen, tuple(left_out), held)
 
 
 def _holders(
@@ -135,10 +150,11 @@ def _entry(config: ServerConfig, tool: Tool, name: str, previous: Catalog | None
     seen = tool.model_copy(update={"name": name}) if config.prefix else tool
     fingerprint = tool_fingerprint(seen)
     before = previous.entries.get(name) if previous else None
+    flags = before.flags if before is not None and before.tool == seen else findings(seen)
     if before is not None and before.fingerprint == fingerprint:
-        return Entry(config.name, tool.name, seen, fingerprint, before.validator)
+        return Entry(config.name, tool.name, seen, fingerprint, before.validator, flags=flags)
     try:
-        return Entry(config.name, tool.name, seen, fingerprint, ToolValidator(seen))
+        return Entry(config.name, tool.name, seen, fingerprint, ToolValidator(seen), flags=flags)
     except SchemaError as exc:
         return str(exc)
 

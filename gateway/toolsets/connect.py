@@ -21,6 +21,7 @@ from mcp.types import jsonrpc_message_adapter
 from pydantic import ValidationError
 
 from gateway.config import ServerConfig
+from gateway.toolsets.wire import WireTransport
 
 _CONNECT_S, _READ_S, _GOODBYE_S = 10.0, 300.0, 2.0
 _MAX_EVENT_BYTES = 67_108_864
@@ -62,11 +63,14 @@ def _transport(config: ServerConfig) -> AbstractAsyncContextManager[TransportStr
 async def _http(config: ServerConfig) -> AsyncGenerator[TransportStreams]:
     headers = {name: secret.get_secret_value() for name, secret in config.headers.items()}
     timeout = httpx2.Timeout(_CONNECT_S, read=max(_READ_S, config.timeout_s))
-    transport = _SurvivingTransport(httpx2.AsyncHTTPTransport(limits=_LIMITS))
+    general = httpx2.AsyncHTTPTransport(limits=_LIMITS)
+    transport = _SurvivingTransport(WireTransport(general))
+    # Parsed once: the client takes a string apart again at every request.
+    url: Any = httpx2.URL(cast(str, config.url))
     async with (
         httpx2.AsyncClient(headers=headers, timeout=timeout, transport=transport) as client,
         streamable_http_client(
-            cast(str, config.url), http_client=client, max_sse_event_size=_MAX_EVENT_BYTES
+            url, http_client=client, max_sse_event_size=_MAX_EVENT_BYTES
         ) as streams,
     ):
         yield streams

@@ -14,15 +14,19 @@ from mcp.types import (
 )
 from pydantic import ValidationError
 
+from gateway.toolsets.held import Held
+
 _MAX_PAGES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a server offers: its tools in order, and the ones left out with the reason."""
+    """What a server offers: its tools in order, and the ones left out with the reason. `held` is
+    what waits for an approval, once `holds` has looked at it."""
 
     tools: tuple[Tool, ...]
     left_out: tuple[tuple[str, str], ...] = ()
+    held: tuple[Held, ...] = ()
 
 
 async def read_listing(client: Client) -> Listing:

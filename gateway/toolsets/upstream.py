@@ -4,8 +4,8 @@ One task owns the connection: it alone enters and leaves the SDK's `Client` (can
 otherwise), lists the tools after every connect, every `list_changed` of either protocol era and
 every poll, and reconnects with back-off. A list counts only if all its pages arrived; after an
 error the last good list stays, and the connection with it unless lists keep failing. Above
-stands `watch`, which turns lists into catalogs; below, `connect` builds the transports and
-`listing` reads the tools.
+stands `watch`, which turns lists into catalogs; below, `connect` builds the transports, `link`
+and `asking` send the requests and `listing` reads the tools.
 """
 
 import asyncio
@@ -13,28 +13,25 @@ import json
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import anyio
 from mcp.client.client import Client
 from mcp.client.session import IncomingMessage
-from mcp.client.subscriptions import SubscriptionLost
 from mcp.shared.exceptions import MCPError
-from mcp.types import (
-    CONNECTION_CLOSED,
-    METHOD_NOT_FOUND,
-    REQUEST_TIMEOUT,
-    CallToolResult,
-    ToolListChangedNotification,
-)
-from mcp.types.version import MODERN_PROTOCOL_VERSIONS
+from mcp.shared.subscriptions import ServerEvent
+from mcp.types import CONNECTION_CLOSED, CallToolResult
+from pydantic import ValidationError
 
 from gateway.config import ServerConfig
-from gateway.errors import InvalidArguments, UpstreamDown, UpstreamTimeout
+from gateway.errors import InputRequired, InvalidArguments, UpstreamDown
+from gateway.toolsets.asking import Line, ask, innermost, reason
+from gateway.toolsets.caller import CALLER
+from gateway.toolsets.changes import follow, hear
 from gateway.toolsets.connect import SESSION_LOST, connect
+from gateway.toolsets.link import Link
 from gateway.toolsets.listing import Listing, read_listing
 
 logger = logging.getLogger(__name__)
@@ -44,20 +41,12 @@ _FIRST_DELAY_S, _LAST_DELAY_S = 0.2, 30.0
 _STEADY_S = 10.0
 _DEBOUNCE_S = 0.05
 _REOPEN_S = 5.0
+_REFUSALS_S = 1.0
 _MAX_FAILED_LISTS = 3
 
 
-@dataclass
-class _Link:
-    """One live connection. `wake` asks the owner to list again, `broken` to connect anew."""
-
-    client: Client
-    wake: anyio.Event = field(default_factory=anyio.Event)
-    broken: anyio.Event = field(default_factory=anyio.Event)
-
-
 class Upstream:
-    """A connection that is kept alive until `close`."""
+    """A connection that is kept alive until `close`; a `Line`."""
 
     def __init__(self, config: ServerConfig, on_listing: Callable[["Upstream"], None]) -> None:
         """`on_listing` is called, on the event loop, after every list that arrived whole."""
@@ -67,7 +56,8 @@ class Upstream:
         self.listing: Listing | None = None
         self.listed_at: float | None = None
         self.on_listing = on_listing
-        self._link: _Link | None = None
+        self.on_news: Callable[[ServerEvent], None] = lambda _: None
+        self._link: Link | None = None
         self._era: str = config.mode
         self._listed = asyncio.Event()
         self._failed = asyncio.Event()
@@ -128,64 +118,67 @@ class Upstream:
         Raises:
             InvalidArguments: they hold what JSON cannot carry; nothing was sent.
             UpstreamTimeout: no answer within the server's time-out; the call may have run.
+            UpstreamRefused: the server answered with an error instead of a result.
+            InputRequired: the tool asks for more input.
             UpstreamDown: not connected, the connection broke, or the server broke the protocol.
         """
         _check_wire(tool, arguments)
-        link = self._connected()
+        caller = CALLER.get()
+        answers = caller.answers if caller is not None else {}
+        params = {"name": tool, "arguments": arguments, **answers}
+        raw = await self.request("tools/call", params, tool)
+        if raw.get("resultType") == "input_required":
+            raise InputRequired(f"{tool} asks for more input, which nobody here can give", raw)
         try:
-            return await self._call(link, tool, arguments)
-        except MCPError as exc:
-            if exc.code != SESSION_LOST:
-                raise self._down(exc) from exc
-        # The server forgot the session before it ran anything, so a second try is safe.
-        await self._reopen(link)
-        try:
-            return await self._call(self._connected(), tool, arguments)
-        except MCPError as exc:
-            raise self._down(exc) from exc
-
-    async def _call(self, link: _Link, tool: str, arguments: dict[str, Any]) -> CallToolResult:
-        limit = self.config.timeout_s
-        try:
-            async with asyncio.timeout(limit + 1):
-                return await link.client.call_tool(tool, arguments, read_timeout_seconds=limit)
-        except TimeoutError as exc:
-            raise self._timeout(tool) from exc
-        except MCPError as exc:
-            if exc.code == REQUEST_TIMEOUT:
-                raise self._timeout(tool) from exc
-            raise
-        except (ValueError, RuntimeError) as exc:
-            # The SDK's words for a result that is none, or that breaks the tool's output schema.
+            result = CallToolResult.model_validate(raw, by_name=False)
+            if not result.is_error and self._link is not None:
+                await self._link.check_output(tool, result)
+        except (ValidationError, RuntimeError) as exc:
             message = str(exc).split("\n", 1)[0]
             raise UpstreamDown(
                 f"server {self.name} answered {tool} with no result: {message}"
             ) from exc
+        return result
 
-    def _timeout(self, tool: str) -> UpstreamTimeout:
-        return UpstreamTimeout(
-            f"server {self.name} did not answer {tool} within {self.config.timeout_s:g} s; "
-            "the call may have run"
-        )
+    async def request(
+        self, method: str, params: Mapping[str, Any], what: str | None = None
+    ) -> dict[str, Any]:
+        """The raw result of any request, over the line of whoever it is for.
 
-    def _down(self, exc: MCPError) -> UpstreamDown:
-        return UpstreamDown(f"server {self.name}: {exc.message}")
+        Raises:
+            UpstreamTimeout, UpstreamRefused, UpstreamDown: as `ask`.
+        """
+        caller = CALLER.get()
+        line: Line = await caller.line(self) if caller is not None else self
+        return await ask(line, self.config, method, params, what or method)
 
-    def _expect_news(self) -> None:
-        self._listed.clear()
-        self._failed.clear()
+    async def connected(self) -> Link:
+        """The shared connection. Raises UpstreamDown if there is none now."""
+        if self._link is None:
+            raise UpstreamDown(f"server {self.name} is not connected: {self.error or 'starting'}")
+        return self._link
 
-    async def _reopen(self, lost: _Link) -> None:
+    async def reopen(self, lost: Link) -> None:
+        """Connect anew, unless another call has done so. Raises UpstreamDown."""
         if self._link is not None and self._link is not lost:
-            return  # another call has done it
+            return
+        # Requests that the server refused with this one must hear so, not that we hung up.
+        await lost.idle(_REFUSALS_S)
         self._expect_news()
         lost.broken.set()
         await self.first_listing(_REOPEN_S)
 
-    def _connected(self) -> _Link:
-        if self._link is None:
-            raise UpstreamDown(f"server {self.name} is not connected: {self.error or 'starting'}")
+    @property
+    def link(self) -> Link | None:
+        """The shared connection as it is now."""
         return self._link
+
+    def _tell(self, event: ServerEvent) -> None:
+        self.on_news(event)
+
+    def _expect_news(self) -> None:
+        self._listed.clear()
+        self._failed.clear()
 
     async def _own(self) -> None:
         delay = _FIRST_DELAY_S
@@ -211,18 +204,18 @@ class Upstream:
 
     def _dies_of_the_probe(self, exc: Exception) -> bool:
         """Some servers exit when the first request is not `initialize`."""
-        reason = _innermost(exc)
-        closed = isinstance(reason, MCPError) and reason.code == CONNECTION_CLOSED
+        cause = innermost(exc)
+        closed = isinstance(cause, MCPError) and cause.code == CONNECTION_CLOSED
         return closed and self._era == "auto" and self.config.command is not None
 
     async def _hold_connection(self) -> None:
         """Connect, list and serve until the connection breaks."""
         closed = anyio.Event()
-        link: _Link | None = None
+        link: Link | None = None
 
         async def on_message(message: IncomingMessage) -> None:
-            if isinstance(message, ToolListChangedNotification) and link is not None:
-                link.wake.set()
+            if link is not None and not isinstance(message, Exception):
+                await hear(message, link, self._tell)
 
         client = Client(
             connect(self.config, closed),
@@ -231,18 +224,17 @@ class Upstream:
             read_timeout_seconds=self.config.timeout_s,
         )
         async with client:
-            modern = client.protocol_version in MODERN_PROTOCOL_VERSIONS
+            link = Link(client)
             # Probing costs ten seconds on servers that ignore what they do not know.
-            self._era = self.config.mode if modern else "legacy"
-            link = _Link(client)
+            self._era = self.config.mode if link.modern else "legacy"
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._break_when, closed, link)
-                if modern:
-                    tasks.start_soon(self._listen, link)
+                if link.modern:
+                    tasks.start_soon(follow, link, self._tell)
                 await self._serve(link)
                 tasks.cancel_scope.cancel()
 
-    async def _serve(self, link: _Link) -> None:
+    async def _serve(self, link: Link) -> None:
         failures = 0
         while not link.broken.is_set():
             link.wake = anyio.Event()
@@ -262,46 +254,20 @@ class Upstream:
                 await anyio.sleep(_DEBOUNCE_S)
         raise MCPError(CONNECTION_CLOSED, "the connection was closed by the server")
 
-    def _take(self, listing: Listing, link: _Link) -> None:
+    def _take(self, listing: Listing, link: Link) -> None:
         self.listing, self.listed_at = listing, time.time()
         self.state, self.error = "ready", None
         self._link = link
         self.on_listing(self)
         self._listed.set()
 
-    async def _break_when(self, closed: anyio.Event, link: _Link) -> None:
+    async def _break_when(self, closed: anyio.Event, link: Link) -> None:
         await closed.wait()
         link.broken.set()
 
-    async def _listen(self, link: _Link) -> None:
-        """Changes told by a server of the 2026-07-28 revision.
-
-        Nothing is replayed, so every beginning and every end of a subscription asks for a list.
-        """
-        delay = _FIRST_DELAY_S
-        while True:
-            try:
-                async with link.client.listen(tools_list_changed=True) as subscription:
-                    if subscription.honored.tools_list_changed:
-                        link.wake.set()
-                    async for _ in subscription:
-                        delay = _FIRST_DELAY_S
-                        link.wake.set()
-                    if subscription.honored.tools_list_changed:
-                        link.wake.set()
-            except SubscriptionLost:
-                link.wake.set()
-            except MCPError as exc:
-                if exc.code == METHOD_NOT_FOUND:
-                    return  # the server offers no subscriptions: the poll remains
-            except TimeoutError:
-                pass
-            await anyio.sleep(delay)
-            delay = min(2 * delay, _LAST_DELAY_S)
-
     def _note_failure(self, exc: Exception) -> None:
         self.state = "down"
-        self.error = _reason(exc)
+        self.error = reason(exc)
         logger.warning(
             "server %s is down: %s", self.name, self.error,
             extra={"event": "upstream_down", "server": self.name},
@@ -326,15 +292,3 @@ def _check_wire(tool: str, arguments: dict[str, Any]) -> None:
     except (ValueError, RecursionError) as exc:
         message = f"JSON cannot carry them: {exc}".split("\n", 1)[0]
         raise InvalidArguments(tool, [{"pointer": "", "message": message}]) from exc
-
-
-def _innermost(exc: BaseException) -> BaseException:
-    while isinstance(exc, BaseExceptionGroup):
-        exc = exc.exceptions[0]
-    return exc
-
-
-def _reason(exc: BaseException) -> str:
-    """The innermost reason of an exception group, in one line."""
-    exc = _innermost(exc)
-    return f"{type(exc).__name__}: {exc}".split("\n", 1)[0].rstrip(": ")

@@ -139,3 +139,47 @@ def test_a_toolset_without_activation_ends_with_2(folder: Path):
     ran = pointsman("adapters", "add", folder, "--toolset", "support")
     assert ran.code == 2
     assert "--activate" in ran.complaint
+
+
+def trial(url: str, name: str, *flags: str) -> str:
+    ran = pointsman("adapters", "activate", name, *flags, "--url", url)
+    assert (ran.code, ran.err) == (0, "")
+    return ran.out
+
+
+def test_a_canary_is_tried_and_promoted(url: str, folder: Path, newer: Path):
+    pointsman("adapters", "add", folder, "--activate", "--url", url)
+    pointsman("adapters", "add", newer, "--url", url)
+    out = trial(url, version(newer), "--canary", "10", "--auto")
+    assert out == f"adapter {version(newer)}: on trial for toolset support (canary 10 %)\n"
+    assert in_service(url) == [version(folder)]
+    listed = pointsman("adapters", "list", "--url", url).out
+    assert "support (canary 10 %)" in listed
+    assert pointsman("adapters", "promote", newer, "--url", url).code == 0
+    assert in_service(url) == [version(newer)]
+
+
+def test_a_shadow_is_rolled_back(url: str, folder: Path, newer: Path):
+    pointsman("adapters", "add", folder, "--activate", "--url", url)
+    pointsman("adapters", "add", newer, "--url", url)
+    assert "(shadow)" in trial(url, version(newer), "--shadow")
+    assert pointsman("adapters", "rollback", "support", "--url", url).code == 0
+    assert in_service(url) == [version(folder)]
+    ran = pointsman("adapters", "promote", "support", "--url", url)
+    assert ran.code == 1
+    assert "no such trial" in ran.complaint
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--canary", "10", "--shadow"), "not both"),
+        (("--auto",), "--auto goes with"),
+        (("--canary", "0"), "percentage"),
+        (("--canary", "60"), "percentage"),
+    ],
+)
+def test_a_trial_that_cannot_be_meant_ends_with_2(flags: tuple[str, ...], words: str):
+    ran = pointsman("adapters", "activate", "support", *flags)
+    assert ran.code == 2
+    assert words in ran.complaint

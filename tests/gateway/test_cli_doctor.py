@@ -5,14 +5,17 @@ import json
 import sqlite3
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
+from gateway.commands.checks import packages
 from gateway.commands.serving import bind
+from gateway.config import EngineConfig
 from gateway.weights import weights_digest
 from tests.adapters import write_adapter
 from tests.gateway.cli_gateway import ROOT, gateway, pointsman
+from tests.gateway.engines.tokenizer_folder import PLAIN, write_tokenizer
 from tests.gateway.serving import settings
 
 
@@ -129,6 +132,45 @@ def test_an_adapter_of_the_configured_base_model_is_sound(tmp_path: Path):
 def test_a_base_model_that_is_not_there_fails(tmp_path: Path):
     findings = examined(tmp_path, '[engine]\nkind = "local"\nbase_model = "absent"')
     assert finding(findings, "base model")[0] == "fail"
+
+
+VLLM = '[engine]\nkind = "vllm"\nurl = "http://127.0.0.1:9"\nbase_model = "base"'
+
+
+def test_for_vllm_a_tokenizer_is_enough(tmp_path: Path):
+    write_tokenizer(tmp_path / "base")
+    write_adapter(tmp_path / "adapter")
+    findings = examined(tmp_path, 'adapters = [{folder = "adapter"}]\n' + VLLM)
+    state, detail = finding(findings, "base model")
+    assert state == "ok"
+    assert "tokenizer and chat template" in detail
+    assert finding(findings, "packages remote")[0] == "ok"
+    assert "belongs to" not in finding(findings, "adapter adapter")[1]
+
+
+@pytest.mark.parametrize(
+    ("template", "files", "reason"),
+    [(PLAIN, 0, "holds no tokenizer.json"), (None, 2, "holds no chat template")],
+)
+def test_for_vllm_a_base_model_without_tokenizer_or_template_fails(
+    tmp_path: Path, template: str | None, files: int, reason: str
+):
+    folder = write_tokenizer(tmp_path / "base", template)
+    for file in sorted(folder.iterdir())[files:]:
+        file.unlink()
+    state, detail = finding(examined(tmp_path, VLLM), "base model")
+    assert state == "fail"
+    assert reason in detail
+
+
+def test_an_extra_is_needed_by_its_own_engine_alone():
+    def states(kind: Literal["local", "vllm", "none"]) -> dict[str, str]:
+        engine = EngineConfig(kind=kind, base_model=Path("base"), url="http://vllm")
+        return {check.name: check.state for check in packages(engine, lambda _: None)}
+
+    assert states("local")["packages local"] == states("vllm")["packages remote"] == "fail"
+    assert states("local")["packages remote"] == states("vllm")["packages local"] == "note"
+    assert states("none")["packages remote"] == states("none")["packages local"] == "note"
 
 
 def test_a_port_in_use_fails():

@@ -95,6 +95,9 @@ def test_a_full_file_is_read(tmp_path: Path):
         ("[engine]\nkind = 'gpt'", "engine.kind"),
         ("[limits]\nbody_bytes = 0", "limits.body_bytes"),
         ("drift_policy = 'ignore'", "drift_policy"),
+        ("drift_policy = 'warn'\n[drift]\npolicy = 'warn'", "drift_policy is short for"),
+        ("[drift.grades]\nnone = 'warn'", "drift.grades"),
+        ("[drift.webhook]\nurl = 'http://x'\nsecret = 'short'", "drift.webhook.secret"),
         ("servers = 3", "servers"),
         ("= broken", "line 1"),
         ("a = 1\na = 2", "Cannot overwrite a value"),
@@ -293,3 +296,29 @@ def test_a_configuration_is_frozen(tmp_path: Path):
     config = loaded(tmp_path, SERVER)
     with pytest.raises(ValidationError):
         config.servers[0].name = "other"
+
+
+def test_the_policy_for_drift_is_set_by_one_word_or_grade_by_grade(tmp_path: Path):
+    assert loaded(tmp_path, "").drift_rules.policy == "mask"
+    assert loaded(tmp_path, "drift_policy = 'warn'").drift_rules.policy == "warn"
+    text = """
+        [drift]
+        policy = "fallback"
+        fallback = "general"
+        grades = {renamed = "block"}
+        adapters = {support = {policy = "warn"}}
+        webhook = {url = "https://hooks.example/x", secret = "${HOOK}"}
+        [[adapters]]
+        folder = "a"
+        drift = {grades = {description = "mask"}}
+    """
+    config = loaded(tmp_path, text, HOOK="sixteen or more characters")
+    rules = config.drift_rules
+    assert (rules.policy, rules.fallback, rules.grades) == (
+        "fallback",
+        "general",
+        {"renamed": "block"},
+    )
+    assert rules.adapters["support"].policy == "warn"
+    assert config.adapters[0].drift.grades == {"description": "mask"}
+    assert "sixteen" not in repr(config)

@@ -18,6 +18,7 @@ INVENTED = (Ungrounded("/order_id", "ORD-1234"),)
 FAULTS: list[tuple[CallCheck, Outcome, ReasonCode, str]] = [
     (replace(GOOD, allowed=False), "abstained", "policy", "not among the tools of the request"),
     (replace(GOOD, drift="breaking"), "abstained", "drift", "has drifted"),
+    (replace(GOOD, held=True), "abstained", "policy", "a person must approve"),
     (replace(GOOD, schema=None), "invalid", "schema", "there is no tool 'track_order'"),
     (replace(GOOD, schema=BROKEN), "invalid", "schema", "track_order: /order_id: does not match"),
     (replace(GOOD, grounding=INVENTED), "abstained", "not_grounded", "/order_id 'ORD-1234'"),
@@ -51,10 +52,11 @@ def test_of_several_faults_the_first_in_order_gives_the_reason(first: int) -> No
     rest = [check for check, *_ in FAULTS[first:]]
     check = CallCheck(
         CALL,
-        schema=rest[0].schema if rest[0].schema != () else BROKEN if first < 4 else (),
+        schema=rest[0].schema if rest[0].schema != () else BROKEN if first < 5 else (),
         grounding=INVENTED,
         drift="breaking" if first <= 1 else "none",
         allowed=first > 0,
+        held=first <= 2,
     )
     decision = judge(check, confidence=0.0)
     assert (decision.outcome, decision.reason_code) == FAULTS[first][1:3]

@@ -66,6 +66,11 @@ CASES: list[tuple[str, Any, DriftGrade]] = [
     (f"{OF}/id/title", "Number", "notation"),
     (f"{OF}/id/examples", ["1"], "notation"),
     (f"{OF}/id/deprecated", True, "notation"),
+    (f"{OF}/sum/maximum", 1000, "notation"),
+    (f"{OF}/to/additionalProperties", True, "notation"),
+    (f"{SCHEMA}/required", ["kind", "id"], "notation"),
+    (f"{OF}/kind/enum", ["bank", "card"], "notation"),
+    ("/description", "Pay an  open invoice\n of a customer now.", "notation"),
     # description
     ("/description", "Pay an open invoice.", "description"),
     ("/description", GONE, "description"),
@@ -94,18 +99,22 @@ CASES: list[tuple[str, Any, DriftGrade]] = [
     (f"{OF}/id/type", ["string", "integer"], "compatible"),
     (f"{SCHEMA}/required", ["id"], "compatible"),
     (f"{SCHEMA}/required", GONE, "compatible"),
+    (f"{SCHEMA}/additionalProperties", {"type": "string"}, "compatible"),
+    (f"{SCHEMA}/additionalProperties", GONE, "compatible"),
+    (f"{OF}/sum/type", GONE, "compatible"),
+    (f"{OF}/id", True, "compatible"),
+    (f"{OF}/id/pattern", GONE, "compatible"),
     # breaking
     (f"{SCHEMA}/required", ["id", "kind", "sum"], "breaking"),
     (f"{OF}/sum", GONE, "breaking"),
     (f"{OF}/to/properties/city", GONE, "breaking"),
     (f"{OF}/sum/type", "integer", "breaking"),
-    (f"{OF}/sum/type", GONE, "breaking"),
     (f"{OF}/a~1b~0c/type", "string", "breaking"),
     (f"{OF}/kind/enum", ["card"], "breaking"),
     (f"{OF}/kind/enum", ["card", "cash"], "breaking"),
     (f"{OF}/id/enum", ["1"], "breaking"),
     (f"{OF}/sum/minimum", 2, "breaking"),
-    (f"{OF}/sum/maximum", 1000, "breaking"),
+    (f"{OF}/sum/maximum", 50, "breaking"),
     (f"{OF}/sum/exclusiveMaximum", 99, "breaking"),
     (f"{OF}/a~1b~0c/maxLength", 8, "breaking"),
     (f"{OF}/tags/items", {"type": "integer"}, "breaking"),
@@ -116,7 +125,6 @@ CASES: list[tuple[str, Any, DriftGrade]] = [
     (f"{OF}/id/format", "uuid", "breaking"),
     (f"{OF}/sum/multipleOf", 5, "breaking"),
     (f"{OF}/to/additionalProperties", False, "breaking"),
-    (f"{SCHEMA}/additionalProperties", {"type": "string"}, "breaking"),
     (f"{SCHEMA}/oneOf", [{"required": ["sum"]}], "breaking"),
     (f"{SCHEMA}/x-unknown", 1, "breaking"),
     # what no honest server sends
@@ -126,7 +134,8 @@ CASES: list[tuple[str, Any, DriftGrade]] = [
     (f"{SCHEMA}/required", 5, "breaking"),
     (f"{SCHEMA}/required", [["id"]], "breaking"),
     (f"{SCHEMA}/properties", [], "breaking"),
-    (f"{OF}/id", True, "breaking"),
+    (f"{OF}/id", False, "breaking"),
+    (f"{OF}/id", 5, "breaking"),
 ]
 
 
@@ -195,15 +204,16 @@ def test_the_same_tool_under_another_name_is_renamed() -> None:
     (found,) = drift(BASE, {**BASE, "name": "settle"}).tools
     assert (found.tool, found.grade, found.renamed_to) == ("pay", "renamed", "settle")
     assert found.as_dict()["renamed_to"] == "settle"
+    assert found.as_dict()["score"] == found.score == 0.85
 
 
 @pytest.mark.parametrize(
     "other",
     [
         {**BASE, "name": "settle", "description": "Something else altogether, with no likeness."},
-        {**changed(f"{OF}/note", {"type": "string"}), "name": "settle"},
+        {**changed(f"{SCHEMA}/properties", {"note": {"type": "string"}}), "name": "settle"},
     ],
-    ids=["another description", "another schema"],
+    ids=["another description", "other arguments"],
 )
 def test_a_tool_that_is_not_the_same_is_no_rename(other: dict[str, Any]) -> None:
     found = drift(BASE, other)

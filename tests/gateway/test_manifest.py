@@ -2,6 +2,7 @@
 
 import json
 import re
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -147,11 +148,33 @@ def test_what_peft_writes_by_default_is_served(tmp_path: Path, changes: dict[str
     assert read_adapter(folder).digest
 
 
+def write_weights(file: Path, size: int) -> None:
+    """A safetensors file of so many bytes, header included, with one tensor in it."""
+    data = size - 8 - 100
+    entry = {"w": {"dtype": "U8", "shape": [data], "data_offsets": [0, data]}}
+    header = json.dumps(entry).encode().ljust(100)
+    file.write_bytes(struct.pack("<Q", len(header)) + header + bytes(data))
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [(-1, "truncated: 999 of 1000 bytes"), (1, "1 bytes that belong to no tensor")],
+)
+def test_weights_that_are_not_what_their_header_says_are_refused(
+    tmp_path: Path, more: int, words: str
+):
+    folder = write_adapter(tmp_path / "a")
+    file = folder / "adapter_model.safetensors"
+    write_weights(file, 1000)
+    assert read_adapter(folder).digest
+    file.write_bytes(file.read_bytes()[:-1] if more < 0 else file.read_bytes() + b"0")
+    assert words in refusal(folder)
+
+
 @pytest.mark.parametrize(("extra", "fits"), [(0, True), (1, False)])
 def test_weights_may_have_ten_megabytes_and_not_a_byte_more(tmp_path: Path, extra: int, fits: bool):
     folder = write_adapter(tmp_path / "a")
-    with (folder / "adapter_model.safetensors").open("r+b") as stream:
-        stream.truncate(MAX_WEIGHT_BYTES + extra)
+    write_weights(folder / "adapter_model.safetensors", MAX_WEIGHT_BYTES + extra)
     if fits:
         assert read_adapter(folder).digest
     else:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from mcp.types import Tool
 
-from gateway.adapters.active import DriftPolicy
 from gateway.config import AdapterConfig, Config
+from gateway.drift_policy import DriftDefault
 from gateway.engines.base import Prompt
 from gateway.engines.scripted import ScriptedEngine
 from gateway.pipeline import Reply, RouteRequest
@@ -27,7 +27,7 @@ WEATHER = Tool(
 BROKEN = Tool(name="broken", input_schema={"type": "no such type"})
 
 
-def general(tmp_path: Path, script: Script, policy: DriftPolicy = "mask") -> Config:
+def general(tmp_path: Path, script: Script, policy: DriftDefault = "mask") -> Config:
     """A gateway on the desk's second revision, for an adapter that knew the first by example."""
     prompt = {"form": "lines"}
     folder = write_adapter(tmp_path / "adapter", toolset_mode="varied", prompt=prompt)
@@ -38,7 +38,7 @@ def general(tmp_path: Path, script: Script, policy: DriftPolicy = "mask") -> Con
 
 
 async def asked(
-    tmp_path: Path, answer: Any, policy: DriftPolicy = "mask", **request: Any
+    tmp_path: Path, answer: Any, policy: DriftDefault = "mask", **request: Any
 ) -> tuple[Reply, Prompt]:
     engine = ScriptedEngine(lambda _: answer)
     async with served(general(tmp_path, desk(tmp_path / "desk", 2), policy), engine) as gateway:
@@ -65,7 +65,7 @@ async def test_prompt_and_grammar_hold_the_live_tools(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("policy", ["mask", "warn", "block"])
 async def test_a_tool_that_training_never_saw_is_called_under_every_policy(
-    tmp_path: Path, policy: DriftPolicy
+    tmp_path: Path, policy: DriftDefault
 ) -> None:
     reply, _ = await asked(tmp_path, NEW, policy)
     assert (reply.decision.outcome, reply.drift_header) == ("call", None)

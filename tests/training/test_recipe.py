@@ -37,7 +37,12 @@ TEST = [
     row("good morning", no_tool()),
 ]
 MORE = [*TEST, row("find ORD-2005", track("ORD-2005"))]
-ANSWERS: dict[str, Mapping[str, Any]] = {r.text: r.target for r in (*VALIDATION, *MORE)}
+GREETING = Probe(request="good evening", target=no_tool())
+LOST = Probe(request="I lost ORD-3001", target=track("ORD-3001"))
+ANSWERS: dict[str, Mapping[str, Any]] = {
+    **{r.text: r.target for r in (*VALIDATION, *MORE)},
+    **{probe.request: probe.target for probe in (GREETING, LOST)},
+}
 ONE, TWO = TEST[0].text, TEST[1].text
 WRONG = {"tool": "search_help", "arguments": {"query": "help"}}
 
@@ -202,9 +207,38 @@ async def test_without_probes_in_the_recipe_right_answers_become_the_probes(work
         Probe(request="hello", target=no_tool()),
         Probe(request="where is ORD-1001", target=track("ORD-1001")),
     )
-    own = (Probe(request="good evening", target=no_tool()),)
-    await works.publish(probes=own)
-    assert works.served.manifest.probes == own
+    await works.publish(probes=(GREETING,))
+    assert works.served.manifest.probes == (GREETING,)
+
+
+async def test_an_adapter_that_fails_probes_is_refused_before_any_test_row_is_asked(
+    works: Works,
+) -> None:
+    await works.publish()
+    before = contents(works.out)
+    engine = works.engine(wrong=[GREETING.request, LOST.request])
+    with pytest.raises(PublishRefused) as refusal:
+        await works.publish(
+            engine, probes=(GREETING, Probe(request="hello", target=no_tool()), LOST)
+        )
+    calibrated = read_adapter(works.folder / "run" / "calibrated")
+    assert str(refusal.value) == (
+        f"{calibrated.version} fails 2 of 3 probes: "
+        f"the request 'good evening' wants {json.dumps(no_tool())}, "
+        f"answered was {json.dumps(WRONG)}; "
+        f"the request 'I lost ORD-3001' wants {json.dumps(track('ORD-3001'))}, "
+        f"answered was {json.dumps(WRONG)}"
+    )
+    asked = {prompt.messages[-1]["content"] for prompt in engine.prompts}
+    assert asked.isdisjoint(row.text for row in TEST)
+    assert contents(works.out) == before
+
+
+async def test_the_calibrated_adapter_is_what_the_probes_are_asked_of(works: Works) -> None:
+    engine = works.engine()
+    await works.publish(engine, probes=(LOST,))
+    (asked,) = [p for p in engine.prompts if p.messages[-1]["content"] == LOST.request]
+    assert asked.adapter == read_adapter(works.folder / "run" / "calibrated").version
 
 
 async def test_where_a_run_was_made_is_told_by_the_run_or_else_when_it_is_published(

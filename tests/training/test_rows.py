@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gateway.fingerprint import digest
 from gateway.types import Call, Message
 from tests.adapters import support_toolset
 from training.rows import (
@@ -241,6 +242,21 @@ def test_the_tools_on_offer_are_part_of_the_digest(tmp_path: Path):
         for name in ("find", "seek")
     )
     assert rows_digest([one]) != rows_digest([two])
+
+
+def test_what_a_row_accepts_is_part_of_the_digest_whatever_its_order(tmp_path: Path):
+    plain, one, two, turned = (
+        rows_digest([read_one(tmp_path, {**GOOD, "accept": accept})])
+        for accept in ([], ["note"], ["note", "street"], ["street", "note"])
+    )
+    assert len({plain, one, two}) == 3
+    assert turned == two
+    assert plain == rows_digest([read_one(tmp_path, GOOD)])
+
+
+def test_rows_that_accept_nothing_more_keep_the_digest_that_older_reports_name(tmp_path: Path):
+    wanted = digest([[["user", "where is ORD-1234?"], TRACK]])
+    assert rows_digest([read_one(tmp_path, GOOD)]) == wanted
 
 
 @pytest.mark.parametrize(

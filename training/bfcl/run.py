@@ -57,13 +57,15 @@ async def evaluate_bfcl(
     form: PromptForm | None = None,
     base_format: FormatName = "json",
     constrained: bool = True,
+    held_out: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """The report of an adapter (loaded in the engine), or of the base model, on cases.
 
     Beside the figures it lists the first 50 wrong answers. `form` overrides how the tools are
     shown, which is the adapter's own form or else `schemas`; the base model alone is asked in
-    `base_format`, an adapter in its own.
+    `base_format`, an adapter in its own. `held_out` says that the cases were picked by their
+    tools, which leaves the leaderboard's sums out.
 
     Raises:
         ValueError: no cases, or the form shows no tools or is not one of the format's.
@@ -85,7 +87,7 @@ async def evaluate_bfcl(
         "form": spec.form,
         "constrained": constrained,
         "cases": len(cases),
-        **scores(results),
+        **scores(results, held_out=held_out),
         "too_long": sum(answer.too_long for answer in found),
         "seconds_mean": round(statistics.mean(answer.seconds for answer in found), 3),
         "prompt_tokens_mean": statistics.mean(a.route.usage.prompt_tokens for a in found),

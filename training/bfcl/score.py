@@ -5,7 +5,8 @@ pools the live ones by their numbers of cases, takes the plain mean of both irre
 and gives each of the three 10 of 100 points of its overall figure; relevance stands beside. The
 other 70 points are for several turns and for agents, which are not run here; nor are Java and
 JavaScript, which the leaderboard averages into its simple category. A sum whose categories were
-not all run has no value; the leaderboard would count them as 0.
+not all run has no value; the leaderboard would count them as 0. Cases picked by their tools
+(held-out ones) are another test than the leaderboard's, and give no sums at all.
 """
 
 from collections import Counter
@@ -31,11 +32,12 @@ class Result:
     valid: bool
 
 
-def scores(results: Sequence[Result]) -> dict[str, Any]:
+def scores(results: Sequence[Result], *, held_out: bool = False) -> dict[str, Any]:
     """The figures, each `{value, k, n, ci95}` (Wilson) where cases are counted.
 
     `overall` is over all cases alike, `mean_of_categories` the plain mean over those that were
-    run, `valid` the share of valid answers, `mismatches` how often each kind occurred.
+    run, `valid` the share of valid answers, `mismatches` how often each kind occurred. Results of
+    `held_out` cases come without the leaderboard's sums.
 
     Raises:
         ValueError: there are no results.
@@ -54,7 +56,7 @@ def scores(results: Sequence[Result]) -> dict[str, Any]:
         "mean_of_categories": round(mean(shares.values()), 4),
         "valid": rate(sum(result.valid for result in results), len(results)),
         "mismatches": dict(Counter(r.mismatch.kind for r in results if r.mismatch).most_common()),
-        "leaderboard": _leaderboard(shares, results),
+        **({} if held_out else {"leaderboard": _leaderboard(shares, results)}),
     }
 
 

@@ -94,7 +94,7 @@ def run_benchmark(
             "held_out": taken.held_out,
             "limit": taken.limit,
             "cases_digest": cases_digest(cases),
-            "systems": asyncio.run(_systems(engine, asked, cases)),
+            "systems": asyncio.run(_systems(engine, asked, cases, taken.held_out)),
         }
         if out is not None:
             text = json.dumps(report, indent=1, ensure_ascii=False)
@@ -137,7 +137,9 @@ def _spread(cases: Sequence[Case], limit: int | None) -> list[Case]:
     return [cases[number * len(cases) // count] for number in range(count)]
 
 
-async def _systems(engine: Engine, asked: Asked, cases: Sequence[Case]) -> dict[str, Any]:
+async def _systems(
+    engine: Engine, asked: Asked, cases: Sequence[Case], held_out: bool
+) -> dict[str, Any]:
     """System -> report."""
     adapter = read_adapter(asked.adapter) if asked.adapter else None
     systems = [adapter, None] if adapter and asked.with_base else [adapter]
@@ -154,6 +156,7 @@ async def _systems(engine: Engine, asked: Asked, cases: Sequence[Case]) -> dict[
                 form=asked.form,
                 base_format=asked.base_format,
                 constrained=asked.constrained,
+                held_out=held_out,
                 progress=progress,
             )
     finally:
@@ -190,7 +193,7 @@ def table(report: dict[str, Any]) -> Table:
     made.add_section()
     for name in ("overall", "valid"):
         made.add_row(f"{name}, all cases", *(_share(found[name]) for found in systems.values()))
-    for name in () if held_out else first["leaderboard"]:
+    for name in first.get("leaderboard", ()):
         cells = [found["leaderboard"][name] for found in systems.values()]
         made.add_row(f"leaderboard: {name}", *(_percent(cell) for cell in cells))
     return made

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from mcp.types import Tool
 
-from gateway.adapters.active import ActiveAdapters, DriftPolicy
+from gateway.adapters.active import ActiveAdapters
 from gateway.config import ServerConfig
 from gateway.drift import NO_DRIFT
+from gateway.drift_policy import DriftDefault, DriftPolicy
 from gateway.errors import UnknownModel
 from gateway.manifest import OFFERED, Adapter, read_adapter
 from gateway.observe import Metrics
@@ -27,8 +28,8 @@ def catalog(tools: tuple[Tool, ...] = R1) -> Catalog:
     return build_catalog([(SERVER, Listing(tools))], [])
 
 
-def table(policy: DriftPolicy = "mask", metrics: Metrics | None = None) -> ActiveAdapters:
-    return ActiveAdapters(policy, metrics or Metrics(), lambda _: True)
+def table(policy: DriftDefault = "mask", metrics: Metrics | None = None) -> ActiveAdapters:
+    return ActiveAdapters(DriftPolicy(policy=policy), metrics or Metrics(), lambda _: True)
 
 
 def adapter(tmp_path: Path, name: str = "support", **more: object) -> Adapter:
@@ -152,7 +153,7 @@ def test_a_toolset_that_is_not_listed_yet_is_not_judged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     listed: set[str] = set()
-    active = ActiveAdapters("mask", Metrics(), lambda toolset: toolset in listed)
+    active = ActiveAdapters(DriftPolicy(), Metrics(), lambda toolset: toolset in listed)
     active.put(adapter(tmp_path), "support")
     active.on_catalog(catalog(R2))
     (entry,) = active.all

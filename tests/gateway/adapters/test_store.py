@@ -115,6 +115,16 @@ def config(**members: object):
     return write
 
 
+def truncated(folder: Path) -> None:
+    file = folder / "adapter_model.safetensors"
+    file.write_bytes(file.read_bytes()[:-1])
+
+
+def climbing_name(folder: Path) -> None:
+    value = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({**value, "name": "../up"}))
+
+
 def config_is_a_list(folder: Path) -> None:
     (folder / "adapter_config.json").write_text("[]")
 
@@ -139,6 +149,10 @@ def tools_are_numbers(folder: Path) -> None:
         (config(use_dora=True), "use_dora"),
         (config(modules_to_save=["lm_head"]), "modules_to_save"),
         (config(bias="all"), "bias"),
+        (config(r=128), "rank 128"),
+        (config(peft_type="LOHA"), "peft_type 'LOHA' is not LORA"),
+        (truncated, "truncated"),
+        (climbing_name, "name"),
         (config_is_a_list, "adapter_config.json"),
         (toolset_is_a_list, "toolset.json"),
         (tools_are_numbers, "for Tool"),
@@ -231,3 +245,24 @@ async def test_a_configured_folder_stays_where_it_lies_even_when_removed(tmp_pat
         assert store.is_configured(adapter.version)
         await store.remove(adapter.version)
         assert folder_digest(source) == adapter.digest
+
+
+async def test_a_kept_folder_outside_the_store_is_left_out(tmp_path: Path) -> None:
+    outside = write_adapter(tmp_path / "outside")
+    records = Records(str(tmp_path / "records.db"))
+    await records.open()
+    await records.keep_adapter("support@1", "support", outside, folder_digest(outside))
+    await records.close()
+    async with stored(tmp_path) as store:
+        (problem,) = await store.open()
+        assert problem == f"support@1: {outside} lies outside the store"
+        assert not store.adapters
+
+
+async def test_a_version_whose_files_are_those_that_came_in_is_verified(tmp_path: Path) -> None:
+    async with stored(tmp_path) as store:
+        adapter = await store.add(write_adapter(tmp_path / "made"))
+        await store.verify(adapter)
+        (adapter.folder / "eval.jsonl").write_text("{}")
+        with pytest.raises(AdapterRefused, match="changed after it came in"):
+            await store.verify(adapter)

@@ -72,9 +72,9 @@ async def test_only_the_version_before_is_kept_loaded(tmp_path: Path) -> None:
         first, second, third = await y.add(8), await y.add(16), await y.add(32)
         for adapter in (first, second, third):
             await y.swap.activate(adapter)
-        assert y.loaded == {second.version, third.version}
+        assert await y.unloaded() == {second.version, third.version}
         await y.swap.activate(second)
-        assert y.loaded == {second.version, third.version}
+        assert await y.unloaded() == {second.version, third.version}
         assert y.swap.previous("support") == third.version
 
 

@@ -1,21 +1,23 @@
 """What keeps a version out of service, and that a refusal changes nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gateway.adapters.active import ActiveAdapters, DriftPolicy
+from gateway.adapters.active import ActiveAdapters
 from gateway.config import ServerConfig
+from gateway.drift_policy import DriftDefault
+from gateway.engines.base import Completion, Engine, Prompt
 from gateway.engines.scripted import ScriptedEngine
-from gateway.errors import AdapterRefused, EngineDown
+from gateway.errors import AdapterRefused, Conflict, EngineDown
 from gateway.toolsets.catalog import build_catalog
 from gateway.toolsets.listing import Listing
 from gateway.types import Toolset
 from mcp_servers.support.toolset import toolset as support_revision
 from tests.adapters import support_toolset
-from tests.gateway.adapters.yard import NO_TOOL, PROBE, yard
+from tests.gateway.adapters.yard import NO_TOOL, PROBE, Disk, yard
 from tests.gateway.serving import ASK, TRACK
 
 
@@ -26,6 +28,29 @@ class Unloadable(ScriptedEngine):
         if '"r": 64' in (folder / "adapter_config.json").read_text():
             raise AdapterRefused("rank 64 does not fit")
         await super().load(version, folder)
+
+
+class Pair(ScriptedEngine):
+    """An engine over two others, which share nothing."""
+
+    def __init__(self, first: ScriptedEngine, second: ScriptedEngine) -> None:
+        super().__init__()
+        self._both = (first, second)
+
+    @property
+    def replicas(self) -> Sequence[Engine]:
+        return self._both
+
+    async def load(self, version: str, folder: Path) -> None:
+        for engine in (*self._both, super()):
+            await engine.load(version, folder)
+
+    async def unload(self, version: str) -> None:
+        for engine in (*self._both, super()):
+            await engine.unload(version)
+
+    async def complete(self, prompt: Prompt) -> Completion:
+        return await self._both[0].complete(prompt)
 
 
 def go_live(active: ActiveAdapters, toolset: Toolset) -> None:
@@ -119,7 +144,7 @@ def nothing() -> Toolset:
     ],
 )
 async def test_drift_refuses_an_activation_by_policy_or_when_nothing_is_left(
-    tmp_path: Path, live: Callable[[], Toolset], policy: DriftPolicy, refused: str | None
+    tmp_path: Path, live: Callable[[], Toolset], policy: DriftDefault, refused: str | None
 ) -> None:
     async with yard(tmp_path, policy=policy) as y:
         go_live(y.active, live())
@@ -142,3 +167,92 @@ async def test_an_engine_that_is_down_refuses_the_activation(tmp_path: Path) -> 
         with pytest.raises(AdapterRefused, match="step probe failed: the engine is stopped"):
             await y.swap.activate(await y.add(probes=[PROBE]))
         assert (y.version, y.loaded) == (None, set())
+
+
+@pytest.mark.parametrize(("second", "passes"), [(TRACK, True), (NO_TOOL, False)])
+async def test_every_replica_must_pass_the_probes(
+    tmp_path: Path, second: Any, passes: bool
+) -> None:
+    both = ScriptedEngine({ASK: TRACK}), ScriptedEngine({ASK: second})
+    async with yard(tmp_path, Pair(*both)) as y:
+        adapter = await y.add(probes=[PROBE])
+        if passes:
+            await y.swap.activate(adapter)
+            assert y.version == adapter.version
+        else:
+            with pytest.raises(AdapterRefused, match=f"{adapter.version}: step probe failed"):
+                await y.swap.activate(adapter)
+            assert (y.version, both[0].loaded, both[1].loaded) == (None, {}, {})
+        assert [len(engine.prompts) for engine in both] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda folder: (folder / "report.json").write_text("{ }"), "changed after it came in"),
+        (lambda folder: (folder / "adapter_model.safetensors").unlink(), "changed"),
+    ],
+)
+async def test_a_folder_that_was_changed_after_it_came_in_is_not_activated(
+    tmp_path: Path, spoil: Callable[[Path], None], words: str
+) -> None:
+    async with yard(tmp_path) as y:
+        old, new = await y.add(), await y.add(32)
+        await y.swap.activate(old)
+        spoil(new.folder)
+        with pytest.raises(AdapterRefused, match=f"{new.version}: step verify failed: .*{words}"):
+            await y.swap.activate(new)
+        assert (y.version, y.loaded) == (old.version, {old.version})
+
+
+async def test_a_version_that_cannot_be_kept_does_not_come_into_service(tmp_path: Path) -> None:
+    disk = Disk()
+    async with yard(tmp_path, records=disk) as y:
+        old, new = await y.add(), await y.add(32)
+        await y.swap.activate(old)
+        disk.full = True
+        with pytest.raises(AdapterRefused, match=r"step keep failed: .*disk is full"):
+            await y.swap.activate(new)
+        assert (y.version, y.loaded) == (old.version, {old.version})
+        assert y.swap.previous("support") is None
+
+
+async def test_a_full_disk_does_not_hold_up_a_rollback(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    disk = Disk()
+    async with yard(tmp_path, records=disk) as y:
+        old, new = await y.add(), await y.add(32)
+        for adapter in (old, new):
+            await y.swap.activate(adapter)
+        disk.full = True
+        await y.swap.rollback("support")
+        assert (y.version, y.swap.previous("support")) == (old.version, new.version)
+    assert "a restart will not know of the rollback" in caplog.text
+
+
+async def test_a_version_that_is_needed_is_not_removed(tmp_path: Path) -> None:
+    async with yard(tmp_path) as y:
+        old, new, tried, spare = [await y.add(rank) for rank in (8, 16, 32, 64)]
+        for adapter in (old, new):
+            await y.swap.activate(adapter)
+        await y.swap.start_trial(tried, "canary", 0.1)
+        uses = ((old, "kept for a rollback"), (new, "in service"), (tried, "on trial"))
+        for adapter, use in uses:
+            with pytest.raises(Conflict, match=f"{adapter.version} is {use}"):
+                await y.swap.remove(adapter)
+        await y.swap.remove(spare)
+        assert list(y.store.adapters) == [old.version, new.version, tried.version]
+
+
+async def test_a_version_that_still_answers_requests_is_not_removed(tmp_path: Path) -> None:
+    async with yard(tmp_path) as y:
+        first, second, third = [await y.add(rank) for rank in (8, 16, 32)]
+        await y.swap.activate(first)
+        with y.active.asked("support", "conversation"):
+            for adapter in (second, third):
+                await y.swap.activate(adapter)
+            with pytest.raises(Conflict, match=f"{first.version} has requests under way"):
+                await y.swap.remove(first)
+        await y.swap.remove(first)
+        assert first.version not in y.loaded

@@ -8,29 +8,13 @@ import pytest
 
 from gateway.engines.base import Prompt
 from gateway.engines.vllm import VllmEngine
-from gateway.engines.vllm_server import Patience
+from gateway.engines.vllm_server import Patience, ServerFailed
 from gateway.errors import AdapterRefused, EngineDown, UnknownModel
 from tests.adapters import write_adapter
-from tests.gateway.engines.tokenizer_folder import write_tokenizer
 from tests.gateway.engines.vllm_double import QUICK, VllmDouble, error
 
 LOAD, UNLOAD, MODELS = "/v1/load_lora_adapter", "/v1/unload_lora_adapter", "/v1/models"
 ASKED = Prompt(({"role": "user", "content": "hi"},), "support@1", None, 512, 8)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return write_tokenizer(tmp_path / "base")
-
-
-@pytest.fixture
-def vllm(folder: Path) -> VllmDouble:
-    return VllmDouble(folder)
-
-
-@pytest.fixture
-async def engine(vllm: VllmDouble, folder: Path) -> VllmEngine:
-    return await started(vllm, folder)
 
 
 async def started(
@@ -41,11 +25,6 @@ async def started(
     await engine.start()
     vllm.asked.clear()
     return engine
-
-
-@pytest.fixture
-def adapter(tmp_path: Path) -> Path:
-    return write_adapter(tmp_path / "store" / "support@1")
 
 
 async def test_an_adapter_is_loaded_under_its_version_asked_by_it_and_forgotten(
@@ -166,7 +145,7 @@ async def test_a_server_that_dies_of_an_adapter_is_down(
 ) -> None:
     vllm.instead[LOAD] = error(500, "EngineCore encountered an issue", "InternalServerError")
     vllm.instead["/health"] = httpx.Response(503)
-    with pytest.raises(EngineDown, match="failed while it loaded adapter support@1: /health"):
+    with pytest.raises(EngineDown, match=r"adapter support@1 could not be loaded: .* /health"):
         await engine.load("support@1", adapter)
     vllm.instead[LOAD] = httpx.ConnectError("refused")
     with pytest.raises(EngineDown, match="refused"):
@@ -184,19 +163,45 @@ async def test_a_format_that_the_base_model_cannot_carry_is_refused_without_aski
     assert not vllm.asked
 
 
-async def test_an_adapter_that_vllm_forgot_is_unknown_until_it_is_loaded_again(
+async def test_an_adapter_that_vllm_forgot_is_the_servers_failure_until_it_is_loaded_again(
     vllm: VllmDouble, engine: VllmEngine, adapter: Path
 ) -> None:
     await engine.load("support@1", adapter)
     vllm.adapters.clear()
-    with pytest.raises(UnknownModel, match="has forgotten adapter support@1"):
-        await engine.complete(ASKED)
+    for _ in range(2):
+        with pytest.raises(ServerFailed, match="has forgotten support@1"):
+            await engine.complete(ASKED)
+        await engine.start()
     await engine.load("support@1", adapter)
     assert (await engine.complete(ASKED)).tokens
-    vllm.adapters.clear()
-    await engine.start()
-    with pytest.raises(UnknownModel, match="support@1 is not loaded"):
-        await engine.complete(ASKED)
+
+
+async def test_a_look_tells_which_versions_the_server_still_has_from_the_same_folder(
+    vllm: VllmDouble, engine: VllmEngine, adapter: Path, tmp_path: Path
+) -> None:
+    await engine.load("support@1", adapter)
+    await engine.load("support@2", write_adapter(tmp_path / "two"))
+    vllm.adapters["somebody@3"] = "/else"
+    assert await engine.look() == {"support@1", "support@2"}
+    vllm.adapters["support@2"] = "/elsewhere"
+    assert await engine.look() == {"support@1"}
+    del vllm.adapters["support@1"]
+    assert await engine.look() == frozenset()
+
+
+async def test_a_look_finds_a_server_that_is_ill_or_another_one_and_if_thorough_one_that_writes_not(
+    vllm: VllmDouble, engine: VllmEngine
+) -> None:
+    vllm.instead["/v1/completions"] = error(500, "boom", "InternalServerError")
+    assert await engine.look() == frozenset()
+    with pytest.raises(EngineDown, match="500: boom"):
+        await engine.look(thoroughly=True)
+    vllm.context += 1
+    with pytest.raises(EngineDown, match="restarted with other settings"):
+        await engine.look()
+    vllm.instead["/health"] = httpx.Response(503)
+    with pytest.raises(EngineDown, match="not well: /health answers 503"):
+        await engine.look()
 
 
 @pytest.mark.parametrize(
@@ -217,6 +222,6 @@ async def test_forgetting_never_fails_and_tells_what_stays(
     engine = await started(vllm, folder, QUICK)
     if answer is not None:
         vllm.instead[UNLOAD] = answer
-    with caplog.at_level(logging.WARNING, "gateway.engines.vllm"):
+    with caplog.at_level(logging.WARNING, "gateway.engines.vllm_adapters"):
         await engine.unload("never@1")
     assert len(caplog.records) == warnings

@@ -23,24 +23,6 @@ ANSWER = '{"tool": "track_order", "arguments": {"order_id": "ORD-1234"}}'
 COMPLETIONS = "/v1/completions"
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return write_tokenizer(tmp_path / "base")
-
-
-@pytest.fixture
-def vllm(folder: Path) -> VllmDouble:
-    return VllmDouble(folder)
-
-
-@pytest.fixture
-async def engine(vllm: VllmDouble, folder: Path) -> VllmEngine:
-    made = vllm.engine(folder)
-    await made.start()
-    vllm.asked.clear()
-    return made
-
-
 def prompt(text: str = "Where is ORD-1234?", **changes: Any) -> Prompt:
     value: dict[str, Any] = {
         "messages": tuple(render([Message("user", text)], TOOLSET, "name")),
@@ -166,10 +148,13 @@ ABORTED = httpx.Response(200, json={"model": BASE, "choices": [{"finish_reason":
         (httpx.ConnectError("refused"), "cannot be reached: refused"),
         (httpx.RemoteProtocolError("cut short"), "cannot be reached: cut short"),
         (httpx.ReadTimeout(""), r"did not answer in time \(ReadTimeout\)"),
-        (httpx.PoolTimeout(""), r"did not answer in time \(PoolTimeout\)"),
+        (httpx.PoolTimeout(""), "every connection to .* is in use"),
         (error(500, "EngineCore died\n here", "InternalServerError"), "500: EngineCore died here"),
         (error(400, "Grammar error"), "400: Grammar error"),
-        (error(404, "The model does not exist."), "404: The model does not exist."),
+        (
+            error(404, "The model does not exist."),
+            f"has forgotten {BASE}: The model does not exist.",
+        ),
         (httpx.Response(401, json={"error": "Unauthorized"}), "401: Unauthorized"),
         (httpx.Response(502, text=""), "502: no reason given"),
         (httpx.Response(200, text="<html>"), "cannot be used"),

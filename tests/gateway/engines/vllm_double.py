@@ -19,7 +19,7 @@ from gateway.engines.vllm import VllmEngine
 from gateway.engines.vllm_server import Patience
 
 BASE = "/models/base"
-QUICK = Patience(start=0.05, connect=0.05, load=0.05, answer=0.05, look=0.0)
+QUICK = Patience(connect=0.05, load=0.05, answer=0.05, look=0.0)
 Matcher = llguidance.LLMatcher
 
 
@@ -27,7 +27,10 @@ class VllmDouble:
     """What a test may set: `wants`, the text the model writes; `instead`, what a path answers
     or raises instead; `hangs`, paths that never answer."""
 
-    def __init__(self, folder: Path, *, context: int = 2048) -> None:
+    def __init__(self, folder: Path, name: str = "vllm", *, context: int = 2048) -> None:
+        self.url = f"http://{name}:8000"
+        self.base = BASE
+        self._killed = asyncio.Event()
         self.tokenizer = FolderTokenizer(folder)
         self._grammars = llguidance.LLTokenizer(
             (folder / "tokenizer.json").read_text(), eos_token=self.tokenizer.eos_token_id
@@ -48,10 +51,22 @@ class VllmDouble:
 
     def engine(self, folder: Path, patience: Patience | None = None, **options: Any) -> VllmEngine:
         """An engine that is connected to this server."""
-        transport = httpx.MockTransport(self.handle)
-        return VllmEngine(
-            "http://vllm:8000", folder, transport=transport, patience=patience, **options
-        )
+        transport = httpx.MockTransport(lambda request: self.handle(request))
+        return VllmEngine(self.url, folder, transport=transport, patience=patience, **options)
+
+    def kill(self) -> None:
+        """Die: what hangs is cut off, and nobody is there any more."""
+        self._killed.set()
+
+    def cut(self) -> None:
+        """Cut off what hangs, and live on."""
+        self._killed.set()
+        self._killed = asyncio.Event()
+
+    def restart(self) -> None:
+        """Be there again, without any adapter."""
+        self._killed = asyncio.Event()
+        self.adapters.clear()
 
     def bodies(self, path: str) -> list[Any]:
         """What was posted to a path."""
@@ -61,13 +76,19 @@ class VllmDouble:
         """Answer one request."""
         path = request.url.path
         body = json.loads(request.content) if request.content else None
+        if self._killed.is_set():
+            raise httpx.ConnectError("connection refused")
         self.asked.append((path, body))
         if path in self.hangs:
             try:
-                await asyncio.Event().wait()
+                async with asyncio.timeout(request.extensions["timeout"]["read"]):
+                    await self._killed.wait()
+            except TimeoutError as exc:
+                raise httpx.ReadTimeout("") from exc
             except asyncio.CancelledError:
                 self.cancelled.append(path)
                 raise
+            raise httpx.ReadError("connection reset")
         if (given := self.instead.get(path)) is not None:
             if isinstance(given, Exception):
                 raise given
@@ -101,9 +122,9 @@ class VllmDouble:
         return httpx.Response(404, json={"detail": "Not Found"})
 
     def _cards(self) -> list[dict[str, Any]]:
-        base = {"id": BASE, "root": BASE, "parent": None, "max_model_len": self.context}
+        base = {"id": self.base, "root": self.base, "parent": None, "max_model_len": self.context}
         return [base] + [
-            {"id": name, "root": root, "parent": BASE, "max_model_len": None}
+            {"id": name, "root": root, "parent": self.base, "max_model_len": None}
             for name, root in self.adapters.items()
         ]
 
@@ -130,7 +151,7 @@ class VllmDouble:
         return httpx.Response(200, text=f"Success: LoRA adapter '{name}' added successfully.")
 
     def _complete(self, body: Any) -> httpx.Response:
-        if body["model"] not in (BASE, *self.adapters):
+        if body["model"] not in (self.base, *self.adapters):
             return error(404, f"The model `{body['model']}` does not exist.", "NotFoundError")
         if len(body["prompt"]) > self.context:
             return error(400, f"This model's maximum context length is {self.context} tokens.")

@@ -4,46 +4,20 @@ import json
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from gateway.engines.base import Prompt
 from gateway.engines.scripted import ScriptedEngine
-from tests.adapters import support_toolset
+from tests.gateway.faces.chats import USER, chat, error_of, message_of, offered, offered_desk
 from tests.gateway.serving import (
     ASK,
     TRACK,
-    Served,
     desk,
     dispatched,
-    problem_of,
     served,
     settings,
     tell_desk,
 )
-
-USER = {"role": "user", "content": ASK}
-
-
-def offered(name: str, **parameters: Any) -> dict[str, Any]:
-    return {"type": "function", "function": {"name": name, "parameters": parameters}}
-
-
-def offered_desk() -> list[dict[str, Any]]:
-    return [
-        {"type": "function", "function": {
-            "name": tool.name, "description": tool.description, "parameters": tool.input_schema}}
-        for tool in support_toolset().tools
-    ]  # fmt: skip
-
-
-async def chat(gateway: Served, *messages: Any, **body: Any) -> httpx.Response:
-    return await gateway.post("/v1/chat/completions", {"messages": messages or [USER], **body})
-
-
-def message_of(response: httpx.Response) -> dict[str, Any]:
-    (choice,) = response.json()["choices"]
-    return {**choice["message"], "finish_reason": choice["finish_reason"]}
 
 
 @pytest.mark.parametrize("tools", [None, offered_desk()], ids=["without tools", "with tools"])
@@ -197,10 +171,17 @@ def called_with(arguments: str) -> list[dict[str, Any]]:
     [
         ({"n": 2}, "n must be 1"),
         ({"response_format": {"type": "json_object"}}, "response_format"),
-        ({"tool_choice": "required"}, "tool_choice"),
-        ({"tool_choice": {"type": "function", "function": {"name": "x"}}}, "tool_choice"),
-        ({"messages": []}, "/messages"),
-        ({"messages": [{"role": "robot", "content": "x"}]}, "/messages/0/role"),
+        ({"tool_choice": "perhaps"}, "tool_choice"),
+        ({"tool_choice": {"type": "allowed_tools"}}, "tool_choice"),
+        ({"tool_choice": {"type": "function", "function": {"name": "x"}}}, "'x', which is not"),
+        ({"tool_choice": "required", "tools": []}, "there are no tools"),
+        ({"stop": ["a"] * 5}, "stop"),
+        ({"logprobs": True}, "logprobs"),
+        ({"modalities": ["text", "audio"]}, "modalities"),
+        ({"tools": [offered("not.a.name")]}, "tools[0].function.name"),
+        ({"messages": [USER, {"role": "tool", "tool_call_id": "c", "content": ""}]}, "'c', which"),
+        ({"messages": []}, "messages"),
+        ({"messages": [{"role": "robot", "content": "x"}]}, "messages[0].role"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "text"),
         ({"messages": [{"role": "user", "content": "half \ud83d a pair"}]}, "Unicode"),
         ({"messages": called_with("{")}, "not JSON"),
@@ -208,9 +189,9 @@ def called_with(arguments: str) -> list[dict[str, Any]]:
         ({"messages": called_with('{"a": "\\ud800"}')}, "not JSON"),
         ({"messages": called_with('{"a": NaN}')}, "not JSON"),
         ({"messages": called_with("[" * 100_000)}, "not JSON"),
-        ({"tools": [{"type": "web_search"}]}, "/tools/0"),
-        ({"tools": [{"type": "function"}]}, "/tools/0/function"),
-        ({"model": 5}, "/model"),
+        ({"tools": [{"type": "web_search"}]}, "tools[0]"),
+        ({"tools": [{"type": "function"}]}, "tools[0].function"),
+        ({"model": 5}, "model"),
     ],
 )
 async def test_what_cannot_be_honoured_is_refused_before_the_model_is_asked(
@@ -219,9 +200,11 @@ async def test_what_cannot_be_honoured_is_refused_before_the_model_is_asked(
     script = desk(tmp_path / "desk")
     engine = ScriptedEngine({ASK: TRACK})
     async with served(settings(tmp_path, script.config()), engine) as gateway:
-        problem = problem_of(await chat(gateway, **body))
-    assert (problem["status"], problem["code"]) == (422, "malformed_request")
-    assert words in problem["detail"]
+        response = await chat(gateway, **body)
+    error = error_of(response)
+    assert (response.status_code, error["code"]) == (422, "malformed_request")
+    assert error["type"] == "invalid_request_error"
+    assert words in error["message"]
     assert engine.prompts == []
 
 
@@ -238,7 +221,7 @@ async def test_a_schema_nested_without_end_is_never_called(tmp_path: Path, depth
     if response.status_code == 200:
         assert response.headers["X-Pointsman-Outcome"] == "invalid"
     else:
-        assert problem_of(response)["code"] == "malformed_request"
+        assert error_of(response)["code"] == "malformed_request"
 
 
 @pytest.mark.parametrize(
@@ -260,11 +243,11 @@ async def test_what_changes_nothing_is_accepted(tmp_path: Path, same: dict[str, 
 async def test_an_unknown_model_and_a_long_conversation_are_refused(tmp_path: Path) -> None:
     script = desk(tmp_path / "desk")
     async with served(settings(tmp_path, script.config())) as gateway:
-        problem = problem_of(await chat(gateway, model="gpt-6"))
-        assert (problem["status"], problem["code"]) == (404, "unknown_model")
+        response = await chat(gateway, model="gpt-6")
+        assert (response.status_code, error_of(response)["code"]) == (404, "unknown_model")
         long = {"role": "user", "content": "help! " * 16_667}
-        problem = problem_of(await chat(gateway, long))
-        assert (problem["status"], problem["code"]) == (413, "too_large")
+        response = await chat(gateway, long)
+        assert (response.status_code, error_of(response)["code"]) == (413, "too_large")
 
 
 async def test_models_lists_every_name_that_can_be_asked_for(tmp_path: Path) -> None:

@@ -24,8 +24,13 @@ TREE: dict[type[PointsmanError], tuple[int, str]] = {
     errors.Conflict: (409, "conflict"),
     errors.NameCollision: (409, "name_collision"),
     errors.AdapterRefused: (409, "adapter_refused"),
+    errors.HeldDefinition: (409, "held_definition"),
     errors.UpstreamDown: (502, "upstream_down"),
+    errors.UpstreamRefused: (502, "upstream_refused"),
+    errors.InputRequired: (502, "input_required"),
     errors.UpstreamTimeout: (504, "upstream_timeout"),
+    errors.FallbackDown: (502, "fallback_down"),
+    errors.FallbackTimeout: (504, "fallback_timeout"),
     errors.EngineDown: (503, "engine_down"),
     errors.ConfigurationError: (500, "configuration"),
 }

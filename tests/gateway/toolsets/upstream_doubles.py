@@ -199,6 +199,7 @@ async def http(app: Any, port: int = 0) -> AsyncIterator[int]:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", port))
+    listener.listen(128)  # who comes before the server is up waits for it
     config = uvicorn.Config(app, log_config=None, lifespan="on", timeout_graceful_shutdown=0)
     server = _Uvicorn(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))

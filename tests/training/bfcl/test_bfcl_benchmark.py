@@ -64,6 +64,21 @@ def test_held_out_cases_are_those_that_no_imported_row_shows(tmp_path: Path):
     assert [case.category for case in cases] == ["irrelevance"] * 3
 
 
+@pytest.mark.parametrize("held_out", [True, False])
+def test_only_cases_that_were_not_picked_by_their_tools_give_the_leaderboards_sums(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], held_out: bool
+):
+    folder, out = data(tmp_path), tmp_path / "report.json"
+    taken = Taken(folder, held_out=held_out)
+    run_benchmark("bfcl", tmp_path, Asked(None), taken, out=out, as_json=True, make_engine=engine)
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == json.loads(out.read_text())
+    (found,) = printed["systems"].values()
+    assert ("leaderboard" in found) is not held_out
+    run_benchmark("bfcl", tmp_path, Asked(None), taken, make_engine=engine)
+    assert ("leaderboard:" in capsys.readouterr().out) is not held_out
+
+
 @pytest.mark.parametrize(
     ("taken", "message"),
     [

@@ -1,0 +1,16 @@
+"""Drift: the difference between the toolset an adapter was trained on and the live one, graded.
+
+`toolset` compares two toolsets, `schema` two input schemas with `widening` proving what it can;
+`renames` finds tools under new names. Schemas are compared by meaning, in the normal form of
+`normal` and `unions`; `spelling` finds what differs in writing alone. Everything is a pure
+function over values, bounded in steps, and never fetches anything.
+"""
+
+from gateway.drift.grades import NO_DRIFT, Change, Drift, ToolDrift, worst
+from gateway.drift.toolset import compare
+from gateway.grades import GRADES, MASKED, DriftGrade
+
+__all__ = [
+    "GRADES", "MASKED", "NO_DRIFT", "Change", "Drift", "DriftGrade", "ToolDrift", "compare",
+    "worst",
+]  # fmt: skip

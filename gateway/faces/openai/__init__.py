@@ -1,0 +1,13 @@
+"""OpenAI's APIs, so that an agent changes its base URL and nothing else.
+
+Chat Completions and Responses write the same answers, which `gateway.assistant` gives. What is not
+supported is refused, never ignored in silence; errors have OpenAI's form here.
+"""
+
+from fastapi import APIRouter
+
+from gateway.faces.openai import chat, responses
+
+router = APIRouter()
+router.include_router(chat.router)
+router.include_router(responses.router)

@@ -1,0 +1,179 @@
+"""`POST /v1/chat/completions` and `GET /v1/models`.
+
+With `tools` from the agent only those may be called, checked against the agent's own schemas;
+without, the adapter's trained tools. A seed changes nothing, for decoding is greedy.
+"""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel, Field
+
+from gateway.assistant import Answer, Begun, Turn
+from gateway.choice import Choice
+from gateway.faces.openai.completion import Completion
+from gateway.faces.openai.errors import OpenAiRoute, Unsupported
+from gateway.faces.openai.events import event_stream, while_connected
+from gateway.faces.openai.messages import ChatMessage, OfferedTool, as_sent, in_our_words
+from gateway.faces.parts import Parts, agent
+from gateway.faces.response import Json
+
+router = APIRouter(route_class=OpenAiRoute)
+AgentParts = Annotated[Parts, Depends(agent)]
+
+_SETTINGS = (
+    "temperature", "top_p", "max_tokens", "max_completion_tokens", "stop", "seed", "user",
+    "presence_penalty", "frequency_penalty", "reasoning_effort",
+)  # fmt: skip
+_REFUSED = (
+    "functions", "function_call", "logprobs", "top_logprobs", "audio", "web_search_options",
+    "logit_bias",
+)  # fmt: skip
+
+
+class StreamOptions(BaseModel):
+    """`stream_options`."""
+
+    include_usage: bool = False
+
+
+class ChatBody(BaseModel):
+    """Body of `POST /v1/chat/completions`: what can be honoured, and what must be refused.
+
+    The settings are for the fallback alone, but for `stop`, which cuts every text.
+    """
+
+    model: str = "auto"
+    messages: Annotated[list[ChatMessage], Field(min_length=1)]
+    tools: list[OfferedTool] | None = None
+    tool_choice: str | dict[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    n: int | None = None
+    stop: str | Annotated[list[str], Field(max_length=4)] | None = None
+    seed: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    reasoning_effort: str | None = None
+    user: str | None = None
+    response_format: dict[str, Any] | None = None
+    modalities: list[str] | None = None
+    functions: Any = None
+    function_call: Any = None
+    logprobs: Any = None
+    top_logprobs: Any = None
+    logit_bias: Any = None
+    audio: Any = None
+    web_search_options: Any = None
+
+    def refuse_unsupported(self) -> None:
+        """Raises Unsupported naming the first setting that cannot be honoured."""
+        if self.n not in (None, 1):
+            raise Unsupported("n", "n must be 1: decoding is greedy")
+        if self.response_format not in (None, {"type": "text"}):
+            raise Unsupported(
+                "response_format", "response_format is not supported: the router writes tool calls"
+            )
+        if self.modalities not in (None, ["text"]):
+            raise Unsupported("modalities", "modalities must be text")
+        for name in _REFUSED:
+            if getattr(self, name):
+                raise Unsupported(name, f"{name} is not supported")
+
+    @property
+    def turn(self) -> Turn:
+        """What is asked. Raises BadRequest."""
+        self.refuse_unsupported()
+        tools = self.tools
+        return Turn(
+            face="openai",
+            model=self.model,
+            messages=in_our_words(self.messages),
+            spoken=as_sent(self.messages),
+            tools=None if tools is None else tuple(tool.function.tool for tool in tools),
+            choice=choice_of(self.tool_choice, self.parallel_tool_calls),
+            settings=self.model_dump(include=set(_SETTINGS), exclude_none=True),
+            stream=bool(self.stream),
+        )
+
+
+def choice_of(value: str | dict[str, Any] | None, several: bool | None) -> Choice:
+    """`tool_choice` and `parallel_tool_calls`. Raises Unsupported for a choice of another kind."""
+    parallel = several is not False
+    match value:
+        case None | "auto":
+            return Choice("auto", None, parallel)
+        case "none" | "required":
+            return Choice(value, None, parallel)
+        case {"type": "function", "function": {"name": str(name)}}:
+            return Choice("required", name, parallel)
+        case _:
+            raise Unsupported(
+                "tool_choice", "tool_choice must be auto, none, required, or name a tool"
+            )
+
+
+@router.post("/v1/chat/completions")
+async def chat(body: ChatBody, request: Request, gateway: AgentParts) -> Response:
+    """Answer a conversation with tool calls, or with a text that says why not."""
+    turn = replace(body.turn, conversation=request.headers.get("x-conversation-id"))
+    begun, first, answer = await while_connected(request, _begin(gateway, turn))
+    headers = headers_of(begun)
+    if answer is not None:
+        return Json(Completion(answer.model).whole(answer), headers=headers)
+    counted = body.stream_options is not None and body.stream_options.include_usage
+    return event_stream(_chunks(begun, first, Completion(begun.model, counted)), headers)
+
+
+@router.get("/v1/models")
+async def models(gateway: AgentParts) -> Json:
+    """The adapters in service and their toolsets; any of the ids is a `model`."""
+    ids = {"auto": None}
+    for active in gateway.active.all:
+        ids |= dict.fromkeys((active.adapter.name, active.toolset, active.adapter.version))
+    data = [{"id": name, "object": "model", "created": 0, "owned_by": "pointsman"} for name in ids]
+    return Json({"object": "list", "data": data})
+
+
+def headers_of(begun: Begun) -> dict[str, str]:
+    """What our headers say of an answer: who gives it, what the router said, and drift."""
+    headers = {"X-Pointsman-Path": begun.path}
+    if begun.outcome is not None:
+        headers["X-Pointsman-Outcome"] = begun.outcome
+    if begun.drift_header is not None:
+        headers["X-Pointsman-Drift"] = begun.drift_header
+    return headers
+
+
+async def _begin(gateway: Parts, turn: Turn) -> tuple[Begun, str | Answer | None, Answer | None]:
+    """An answer that began: its first piece if it is streamed, else the whole of it.
+
+    Until the first piece is there an error still has its status.
+    """
+    begun = await gateway.assistant.begin(turn)
+    if turn.stream:
+        return begun, await anext(begun.pieces), None
+    return begun, None, await begun.whole()
+
+
+async def _chunks(
+    begun: Begun, first: str | Answer | None, completion: Completion
+) -> AsyncGenerator[dict[str, Any]]:
+    yield completion.first(isinstance(first, str))
+    async with aclosing(begun.pieces) as pieces:
+        piece = first
+        while piece is not None:
+            if isinstance(piece, str):
+                yield completion.text(piece)
+            else:
+                for chunk in completion.last(piece):
+                    yield chunk
+            piece = await anext(pieces, None)

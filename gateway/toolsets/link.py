@@ -1,0 +1,124 @@
+"""One live connection to a server: raw requests over the SDK's client, and whose they are.
+
+Requests and results are the dictionaries of the wire: what the gateway only passes on is not
+parsed into types and back. Above stand the owners of connections (`upstream`, `private`), below
+the SDK's session, of which the raw request and the stamping of its envelope are used.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+from mcp.client.client import Client
+from mcp.types import (
+    CLIENT_CAPABILITIES_META_KEY,
+    CLIENT_INFO_META_KEY,
+    CallToolResult,
+    LoggingMessageNotification,
+    ServerCapabilities,
+    ServerNotification,
+)
+from mcp.types.version import MODERN_PROTOCOL_VERSIONS
+
+from gateway.toolsets.caller import CALLER, Caller
+
+_RESERVED_META = "io.modelcontextprotocol/"
+_AGENTS_OWN = (CLIENT_INFO_META_KEY, CLIENT_CAPABILITIES_META_KEY)
+
+
+@dataclass(eq=False)
+class Link:
+    """One live connection. `wake` asks the owner to list again, `broken` to connect anew."""
+
+    client: Client
+    wake: anyio.Event = field(default_factory=anyio.Event)
+    broken: anyio.Event = field(default_factory=anyio.Event)
+    _callers: list[Caller | None] = field(default_factory=list[Caller | None])
+    _idle: anyio.Event = field(default_factory=anyio.Event)
+
+    @property
+    def modern(self) -> bool:
+        """Whether the connection speaks the 2026-07-28 revision."""
+        return self.client.protocol_version in MODERN_PROTOCOL_VERSIONS
+
+    @property
+    def offers(self) -> ServerCapabilities:
+        """What the server said it can do."""
+        return self.client.server_capabilities
+
+    async def request(self, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Send one request and give back its raw result.
+
+        Raises:
+            MCPError: the server refused, or the connection broke.
+        """
+        caller = CALLER.get()
+        session: Any = self.client.session
+        data: dict[str, Any] = {"method": method, "params": dict(params)}
+        options: dict[str, Any] = {}
+        data["params"]["_meta"] = self._meta(caller)
+        session._stamp(data, options)
+        if caller is not None and self.modern and caller.modern:
+            # The server must see the agent's abilities, not ours, to know what it may ask for.
+            data["params"]["_meta"] |= {k: caller.meta[k] for k in _AGENTS_OWN if k in caller.meta}
+        if caller is not None and caller.wants_progress:
+            options["on_progress"] = caller.progress
+        self._callers.append(caller)
+        try:
+            return await session._dispatcher.send_raw_request(method, data["params"], options)
+        finally:
+            self._callers.remove(caller)
+            if not self._callers:
+                self._idle.set()
+                self._idle = anyio.Event()
+
+    async def idle(self, limit_s: float) -> None:
+        """Wait until no request is in flight, or the limit is over."""
+        if self._callers:
+            with anyio.move_on_after(limit_s):
+                await self._idle.wait()
+
+    async def notify(self, method: str, params: Mapping[str, Any] | None) -> None:
+        """Send a notification; lost without a word if the connection is gone."""
+        session: Any = self.client.session
+        data: dict[str, Any] = {"method": method, "params": dict(params or {})}
+        options: dict[str, Any] = {}
+        session._stamp(data, options)
+        await session._dispatcher.notify(method, data["params"] or None, options)
+
+    async def check_output(self, tool: str, result: CallToolResult) -> None:
+        """Check a result against the output schema that the tool was listed with.
+
+        Raises:
+            RuntimeError: the result breaks it.
+        """
+        session: Any = self.client.session
+        if session._tool_output_schemas.get(tool) is not None:
+            await session.validate_tool_result(tool, result)
+
+    def caller(self) -> Caller | None:
+        """Whose request what just arrived belongs to, as far as that can be told.
+
+        Over stdio nothing says so; there it is known if a single request is in flight.
+        """
+        return CALLER.get() or (self._callers[0] if len(self._callers) == 1 else None)
+
+    async def pass_on(self, message: ServerNotification) -> None:
+        """Give a log line to the agent whose request it is about."""
+        caller = self.caller()
+        if caller is not None and isinstance(message, LoggingMessageNotification):
+            data = message.model_dump(by_alias=True, mode="json", exclude_none=True)
+            await caller.notify(data["method"], data["params"])
+
+    def _meta(self, caller: Caller | None) -> dict[str, Any]:
+        """The agent's `_meta`, less what belongs to its own connection."""
+        if caller is None:
+            return {}
+        if self.modern and caller.modern:
+            return {k: v for k, v in caller.meta.items() if k != "progressToken"}
+        return {
+            key: value
+            for key, value in caller.meta.items()
+            if key != "progressToken" and not key.startswith(_RESERVED_META)
+        }
