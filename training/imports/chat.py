@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, NoReturn, cast
 from pydantic import BaseModel, Field, ValidationError
 
 from gateway.errors import BadRequest
-from gateway.faces.openai import ChatMessage, OfferedTool
+from gateway.faces.openai.messages import ChatMessage, OfferedTool
 from gateway.prompt import render_calls
 from gateway.types import Call
 from training.imports.gate import Imported, Refused, reason_of
