@@ -121,9 +121,7 @@ def _arguments(text: str) -> dict[str, Any]:
 
 def _mcp(tool: OfferedTool) -> Mapping[str, Any]:
     """A tool as MCP lists it."""
-    function = tool.function
-    described = {} if function.description is None else {"description": function.description}
-    return {"name": function.name, **described, "inputSchema": function.parameters}
+    return tool.function.tool.model_dump(by_alias=True, mode="json", exclude_none=True)
 
 
 def _told(exc: ValidationError) -> str:
