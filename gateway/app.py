@@ -30,8 +30,8 @@ from gateway.faces import admin, mcp, openai, problem, rest
 from gateway.faces.conversations import Conversations
 from gateway.faces.guard import LOOPBACK, Guard
 from gateway.faces.parts import Keys, Parts
-from gateway.fallback import Fallback
-from gateway.llm import Llm
+from gateway.fallback.llm import Llm
+from gateway.fallback.takeover import Fallback
 from gateway.manifest import Adapter
 from gateway.observe import Metrics
 from gateway.pipeline import Pipeline

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from mcp.types import Tool
 
+from gateway.pointer import at, unescaped
 from gateway.types import Call
 
 _MAX_DEPTH = 64
@@ -64,9 +65,8 @@ def _leaves(
         properties = _object(schema.get("properties"))
         rest = schema.get("additionalProperties")
         for key, item in cast(dict[str, Any], value).items():
-            step = key.replace("~", "~0").replace("/", "~1")
             inner = _object(properties.get(key, rest))
-            yield from _leaves(item, inner, root, f"{pointer}/{step}", key)
+            yield from _leaves(item, inner, root, at(pointer, key), key)
     elif isinstance(value, list):
         inner = _object(schema.get("items"))
         for index, item in enumerate(cast(list[Any], value)):
@@ -78,7 +78,7 @@ def _leaves(
 def _at(root: Mapping[str, Any], path: str) -> Mapping[str, Any]:
     found = root
     for part in path.split("/"):
-        found = _object(found.get(part.replace("~1", "/").replace("~0", "~")))
+        found = _object(found.get(unescaped(part)))
     return found
 
 

@@ -23,7 +23,7 @@ from gateway.adapters.active import Active, ActiveAdapters
 from gateway.choice import Choice, allowed
 from gateway.errors import BadRequest, ConversationTooLong, EngineDown, PointsmanError
 from gateway.exchange import Reply, RouteRequest
-from gateway.fallback import Asked, Fallback, Taken
+from gateway.fallback.takeover import Asked, Fallback, Taken
 from gateway.observe import Metrics
 from gateway.pipeline import Pipeline
 from gateway.prompt import openai_tools

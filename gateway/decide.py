@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.drift import MASKED, DriftGrade, worst
-from gateway.ground import Ungrounded
+from gateway.grounding.ground import Ungrounded
 from gateway.types import Call, Outcome, ReasonCode, Route
 from gateway.validate import ArgumentError
 

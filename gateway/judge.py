@@ -10,7 +10,7 @@ from gateway.adapters.active import Active, ActiveAdapters
 from gateway.agent_tools import AgentTools
 from gateway.decide import CallCheck, Decision, decide
 from gateway.exchange import RouteRequest
-from gateway.ground import ungrounded
+from gateway.grounding.ground import ungrounded
 from gateway.toolsets.watch import Watch
 from gateway.types import Call, Route
 

@@ -109,8 +109,10 @@ class Pipeline:
             raise dispatched.failure
         return reply
 
-    async def call(self, call: Call, face: str) -> CallToolResult:
+    async def call(self, call: Call, face: str, approval: str | None = None) -> CallToolResult:
         """Validate and dispatch one call without a model.
+
+        `approval` names the request by which a person approved it, None if nobody was asked.
 
         Raises:
             UnknownTool, InvalidArguments, UpstreamDown, UpstreamTimeout: as the dispatcher.
@@ -119,7 +121,7 @@ class Pipeline:
         result: CallToolResult | None = None
         failure: PointsmanError | None = None
         try:
-            result = await self._dispatcher.checked_call(call)
+            result = await self._dispatcher.checked_call(call, approved=approval is not None)
         except PointsmanError as exc:
             failure = exc
         clock.lap("dispatch")
@@ -132,6 +134,7 @@ class Pipeline:
                 "reason": str(failure) if failure else None,
                 "results": results_as_json([result]) if result else None,
                 "timings_ms": clock.done(),
+                **({"approval": approval} if approval else {}),
             }
         )
         if failure is not None:

@@ -9,11 +9,11 @@ the pipeline.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gateway.candidates import narrowed
 from gateway.confidence import evidence
 from gateway.engines.base import Engine, Prompt
 from gateway.formats.base import Language
 from gateway.formats.known import FORMATS
+from gateway.grounding.candidates import narrowed
 from gateway.manifest import Adapter
 from gateway.types import Message, Route
 

@@ -14,6 +14,8 @@ from typing import Any, NoReturn
 import jsonschema_rs
 from mcp.types import Tool
 
+from gateway.pointer import pointer_of
+
 MAX_SCHEMA_BYTES = 1_048_576
 MAX_SCHEMA_DEPTH = 200
 MAX_ARGUMENT_DEPTH = 64
@@ -62,7 +64,7 @@ class ToolValidator:
             return [ArgumentError("", "holds text that is not valid Unicode")]
         found: list[ArgumentError] = []
         for error in self._validator.iter_errors(arguments):
-            found.append(ArgumentError(_pointer(error.instance_path), _short(error.message)))
+            found.append(ArgumentError(pointer_of(error.instance_path), _short(error.message)))
             if len(found) == MAX_ERRORS:
                 break
         return found
@@ -103,10 +105,6 @@ def _validator(
 
 def _refuse(uri: str) -> NoReturn:
     raise ValueError(f"$ref {uri} is outside the schema and is not fetched")
-
-
-def _pointer(path: list[str | int]) -> str:
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
 
 
 def _short(message: str) -> str:

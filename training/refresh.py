@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
-from gateway.ground import identifiers, ungrounded
+from gateway.grounding.ground import identifiers, ungrounded
 from gateway.types import Call, Toolset
 from gateway.validate import ToolValidator
 from training.rows import Row

@@ -6,7 +6,7 @@
 function over values, bounded in steps, and never fetches anything.
 """
 
-from gateway.drift.grades import NO_DRIFT, Change, Drift, ToolDrift, worst
+from gateway.drift.changes import NO_DRIFT, Change, Drift, ToolDrift, worst
 from gateway.drift.toolset import compare
 from gateway.grades import GRADES, MASKED, DriftGrade
 

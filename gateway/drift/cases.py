@@ -9,7 +9,7 @@ from typing import Any, cast
 from gateway.drift.bounded import same, text_of
 from gateway.drift.unions import constraints
 from gateway.drift.values import ABSENT
-from gateway.drift.words import LISTS, MAPS, SINGLE, TEXTS, Schema, squeezed
+from gateway.drift.words import LISTS, MAPS, SINGLE, TEXTS, Schema, inner, squeezed
 
 
 def cases(schema: Schema) -> tuple[list[Schema], Schema]:
@@ -68,11 +68,5 @@ def texts(value: Any) -> list[str]:
             continue
         node = cast(Schema, schema)
         found += [text_of([key, squeezed(node[key])]) for key in TEXTS if key in node]
-        for key, inner in node.items():
-            if key in MAPS and isinstance(inner, dict):
-                places += cast(Schema, inner).values()
-            elif key in LISTS and isinstance(inner, list):
-                places += cast(list[Any], inner)
-            elif key in SINGLE:
-                places.append(inner)
+        places += inner(node)
     return sorted(set(found))

@@ -37,6 +37,7 @@ from gateway.drift.words import (
     Schema,
     dialect,
 )  # fmt: skip
+from gateway.pointer import unescaped
 
 MAX_NODES = 20_000
 """Schemas within a schema, with references inlined."""
@@ -180,7 +181,7 @@ class _Reader:
             return _NOWHERE
         place: Any = self._root
         for part in reference.split("/")[1:]:
-            name = _unquoted(part)
+            name = unescaped(unquote(part))
             if isinstance(place, dict) and name in place:
                 place = cast(Schema, place)[name]
             elif (
@@ -199,10 +200,6 @@ class _Reader:
 
 
 _NOWHERE = object()
-
-
-def _unquoted(part: str) -> str:
-    return unquote(part).replace("~1", "/").replace("~0", "~")
 
 
 def _has_identifier(value: Any, names: frozenset[str]) -> bool:

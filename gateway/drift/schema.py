@@ -23,7 +23,7 @@ from gateway.drift.cases import (
     same_text,
     texts,
 )
-from gateway.drift.grades import Change, DriftGrade
+from gateway.drift.changes import Change, DriftGrade
 from gateway.drift.normal import NEVER, normal
 from gateway.drift.spelling import spelling
 from gateway.drift.unions import constraints, types_of
@@ -32,9 +32,9 @@ from gateway.drift.widening import holds, is_known
 from gateway.drift.words import (
     TEXTS,
     Schema,
-    at,
     dialect,
 )  # fmt: skip
+from gateway.pointer import at
 
 MAX_STEPS = 20_000
 """Pairs of schemas compared within one pair of tools."""

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from gateway.drift.bounded import same, text_of
-from gateway.drift.grades import Change
+from gateway.drift.changes import Change
 from gateway.drift.words import (
     DEFINITIONS,
     LISTS,
@@ -19,9 +19,9 @@ from gateway.drift.words import (
     SINGLE,
     TEXTS,
     Schema,
-    at,
     squeezed,
 )  # fmt: skip
+from gateway.pointer import at
 
 _NAMED = MAPS | DEFINITIONS
 _ABSENT = object()

@@ -18,7 +18,7 @@ from typing import Any
 
 from mcp.types import Tool
 
-from gateway.drift.grades import Change, Drift, ToolDrift, worst
+from gateway.drift.changes import Change, Drift, ToolDrift, worst
 from gateway.drift.renames import successors
 from gateway.drift.schema import schema_changes
 from gateway.drift.words import squeezed

@@ -10,7 +10,7 @@ import jsonschema_rs
 
 from gateway.drift.bounded import text_of
 from gateway.drift.unions import constraints, types_of
-from gateway.drift.words import LISTS, MAPS, OF_TYPE, SINGLE, TEXTS, UNEVALUATED, Schema
+from gateway.drift.words import LISTS, MAPS, OF_TYPE, SINGLE, TEXTS, UNEVALUATED, Schema, inner
 
 ABSENT = object()
 """Stands for a keyword that a schema has not."""
@@ -79,13 +79,8 @@ def _is_whole(schema: Any) -> bool:
         place = places.pop()
         if not isinstance(place, dict):
             return False
-        for key, value in cast(Schema, place).items():
-            if key not in KNOWN:
-                return False
-            if key in MAPS and isinstance(value, dict):
-                places += cast(Schema, value).values()
-            elif key in LISTS and isinstance(value, list):
-                places += cast(list[Any], value)
-            elif key in SINGLE:
-                places.append(value)
+        node = cast(Schema, place)
+        if not node.keys() <= KNOWN:
+            return False
+        places += inner(node)
     return True

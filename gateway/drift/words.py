@@ -4,7 +4,8 @@ Sources: JSON Schema drafts 04, 06, 07, 2019-09 and 2020-12, core and validation
 the format `password` (a hint to user interfaces) are OpenAPI 3.0's.
 """
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, cast
 
 Schema = dict[str, Any]
 """A JSON Schema, as sent or in normal form."""
@@ -71,9 +72,15 @@ def dialect(root: Schema) -> int | None:
     return next((d for mark, d in marks.items() if isinstance(named, str) and mark in named), None)
 
 
-def at(pointer: str, name: str | int) -> str:
-    """The JSON Pointer of a member (RFC 6901)."""
-    return f"{pointer}/" + str(name).replace("~", "~0").replace("/", "~1")
+def inner(schema: Schema) -> Iterator[Any]:
+    """What stands where a schema's keywords hold schemas, one level down."""
+    for key, value in schema.items():
+        if key in MAPS and isinstance(value, dict):
+            yield from cast(Schema, value).values()
+        elif key in LISTS and isinstance(value, list):
+            yield from cast(list[Any], value)
+        elif key in SINGLE:
+            yield value
 
 
 def squeezed(text: Any) -> Any:

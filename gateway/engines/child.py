@@ -20,6 +20,8 @@ Sink = Callable[[bytes], None]
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _CHUNK = 65_536
 _FLUSH_S = 1.0
+_GONE_S = 0.5
+_LOOK_S = 0.01
 
 
 class Child:
@@ -80,9 +82,20 @@ class Child:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
         await self._process.wait()
+        await _gone(self.pid)
         _, late = await asyncio.wait({self._output}, timeout=_FLUSH_S)
         for output in late:
             output.cancel()
+
+
+async def _gone(group: int) -> None:
+    """Wait until nothing of a killed group is left: the kernel kills in its own time, and until
+    then a port is taken. Where nobody collects the dead, not for ever."""
+    with contextlib.suppress(ProcessLookupError, PermissionError, TimeoutError):
+        async with asyncio.timeout(_GONE_S):
+            while True:
+                os.killpg(group, 0)
+                await asyncio.sleep(_LOOK_S)
 
 
 async def _pass_on(output: int, sink: Sink) -> None:

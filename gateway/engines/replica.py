@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.engines.backoff import backoff
 from gateway.engines.base import Completion, Prompt, ReplicaStatus
 from gateway.engines.vllm import VllmEngine
 from gateway.engines.vllm_server import ServerFailed
@@ -37,10 +38,7 @@ class Pace:
 
     def pause(self, failures: int) -> float:
         """How long to wait after so many failed attempts in a row; not at all before the first."""
-        if not failures:
-            return 0.0
-        whole = min(self.longest_pause, self.first_pause * 2.0 ** min(failures - 1, 32))
-        return whole * random.uniform(0.5, 1.0)
+        return backoff(failures, self.first_pause, self.longest_pause, random.random())
 
 
 class Replica:

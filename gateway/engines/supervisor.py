@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import httpx
 
+from gateway.engines.backoff import backoff
 from gateway.engines.child import Child, Sink
 from gateway.errors import EngineDown
 
@@ -39,13 +40,8 @@ class Policy:
     attempts: int = 3
 
     def pause(self, failures: int, chance: float) -> float:
-        """Seconds to wait after so many failures in a row (1 or more), `chance` from 0 to 1.
-
-        Between half of the step and all of it, so that servers that fell together do not come
-        back together.
-        """
-        step = min(self.longest_pause, self.first_pause * 2 ** min(failures - 1, 32))
-        return step * (0.5 + chance / 2)
+        """Seconds to wait after so many failures in a row, `chance` from 0 to 1."""
+        return backoff(failures, self.first_pause, self.longest_pause, chance)
 
 
 @dataclass(frozen=True, slots=True)

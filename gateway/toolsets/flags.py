@@ -13,6 +13,8 @@ from typing import Any, Literal, cast
 
 from mcp.types import Tool
 
+from gateway.pointer import at
+
 Kind = Literal["invisible", "markup", "instruction"]
 _MAX_FINDINGS = 20
 _SHOWN = 80
@@ -97,7 +99,7 @@ def _texts(value: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield pointer, item
         elif isinstance(item, dict):
             for key, inner in cast(dict[str, Any], item).items():
-                below = f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}"
+                below = at(pointer, key)
                 yield below, key
                 places.append((below, inner))
         elif isinstance(item, list):

@@ -9,7 +9,6 @@ Prints a table, and one JSON object as its last line.
 
 import json
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from pathlib import Path
 import httpx
 
 from tests.adapters import write_adapter
+from tests.ports import free_port
 
 REQUEST = "Where's my order ORD-1234?"
 ANSWER = '{"tool": "track_order", "arguments": {"order_id": "ORD-1234"}}'
@@ -47,9 +47,7 @@ def main() -> None:
         write_adapter(folder / "adapter")
         config = folder / "pointsman.toml"
         config.write_text(CONFIG.format(python=sys.executable, request=REQUEST, answer=ANSWER))
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         command = [str(Path(sys.executable).parent / "pointsman"), "serve"]
         gateway = subprocess.Popen(
             [*command, "--config", str(config), "--port", str(port)],

@@ -13,7 +13,6 @@ import asyncio
 import contextlib
 import json
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -25,6 +24,8 @@ from typing import Any
 
 import httpx
 from mcp import Client
+
+from tests.ports import free_port
 
 AT_ONCE = 16
 TOOLS = 1_000
@@ -96,7 +97,7 @@ def main() -> None:
 
 
 async def _run(folder: Path, calls: int, era: str, fastmcp: Path | None) -> None:
-    upstream, gateway, proxy = _port(), _port(), _port()
+    upstream, gateway, proxy = free_port(), free_port(), free_port()
     config = folder / "pointsman.toml"
     config.write_text(CONFIG.format(port=upstream))
     pointsman = str(Path(sys.executable).parent / "pointsman")
@@ -209,12 +210,6 @@ def _process(*command: str) -> Iterator[None]:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(30)
         process.kill()
-
-
-def _port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 async def _until_open(port: int) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ from gateway.app import build_app, running
 from gateway.config import AdapterConfig, Config
 from gateway.engines.scripted import ScriptedEngine
 from tests.adapters import write_adapter
+from tests.ports import free_port
 
 DRIFTED = {
     "request_refund", "schedule_pickup", "check_stock", "stock_level", "exchange_item",
@@ -42,9 +42,7 @@ class Desk:
 async def test_a_restart_as_a_later_release_gives_one_warning_that_names_what_changed(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     write_adapter(tmp_path / "adapter")
     config = Config(
         adapters=(AdapterConfig(folder=tmp_path / "adapter"),), adapter_store=tmp_path / "store"

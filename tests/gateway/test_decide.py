@@ -6,7 +6,7 @@ import pytest
 
 from gateway.decide import CallCheck, Decision, checks_as_dict, decide
 from gateway.drift import GRADES, MASKED, DriftGrade
-from gateway.ground import Ungrounded
+from gateway.grounding.ground import Ungrounded
 from gateway.types import Call, Outcome, ReasonCode, Route
 from gateway.validate import ArgumentError
 

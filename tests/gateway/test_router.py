@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from gateway.candidates import narrowed
 from gateway.engines.base import Prompt
 from gateway.engines.scripted import ScriptedEngine
 from gateway.grammar import answer_schema
+from gateway.grounding.candidates import narrowed
 from gateway.manifest import Adapter, read_adapter
 from gateway.router import Router
 from gateway.types import Call, Evidence, Message

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.ground import ungrounded
+from gateway.grounding.ground import ungrounded
 from gateway.types import Message, Toolset
 from tests.adapters import support_toolset
 from training.refresh import Refresher, in_passes

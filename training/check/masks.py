@@ -14,7 +14,8 @@ What a mask keeps, so that two forms are only equal where the requests are alike
 - the first word of a sentence, whose capital says nothing, and all words of a text that writes
   most of them with a capital.
 
-Pure functions. Numbers are read as `gateway.speech` reads them, so spoken ones count as written.
+Pure functions. Numbers are read as `gateway.grounding.speech` reads them, so spoken ones count as
+written.
 """
 
 import re
@@ -26,8 +27,8 @@ from functools import lru_cache
 from babel import Locale
 
 from gateway.arguments import arguments
-from gateway.ground import identifiers
-from gateway.speech import digitised, plain_digits
+from gateway.grounding.ground import identifiers
+from gateway.grounding.speech import digitised, plain_digits
 from gateway.types import Toolset
 from training.check.arguments import is_free_text
 from training.rows import Row

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from gateway.arguments import arguments
-from gateway.ground import ungrounded
+from gateway.grounding.ground import ungrounded
 from gateway.types import Call, Toolset
 from training.check.arguments import is_free_text, optional
 from training.check.masks import Masked

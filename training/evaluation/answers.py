@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from gateway.decide import CallCheck, Decision, decide
 from gateway.engines.base import Engine
 from gateway.errors import ConversationTooLong
-from gateway.ground import ungrounded
+from gateway.grounding.ground import ungrounded
 from gateway.manifest import Adapter
 from gateway.router import Router
 from gateway.score import Grade, grade

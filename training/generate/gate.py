@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.grammar import REASON_CHARS, parse_answer
-from gateway.ground import ungrounded
+from gateway.grounding.ground import ungrounded
 from gateway.types import Toolset
 from gateway.validate import ToolValidator
 from training.check.masks import Form, masked

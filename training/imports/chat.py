@@ -8,15 +8,15 @@ before it are what the gateway's chat face makes of them (`gateway.faces.openai`
 read the lines here too. `functions`, which `tools` replaced, are refused.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn, cast
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, Field, ValidationError
 
 from gateway.errors import BadRequest
 from gateway.faces.openai.messages import ChatMessage, OfferedTool
+from gateway.fallback.written import arguments_of
 from gateway.prompt import render_calls
 from gateway.types import Call
 from training.imports.gate import Imported, Refused, reason_of
@@ -103,20 +103,7 @@ def _shown(turn: Turn) -> dict[str, str]:
 
 def _calls(turn: Turn) -> list[Call]:
     made = turn.tool_calls or []
-    return [Call(call.function.name, _arguments(call.function.arguments)) for call in made]
-
-
-def _arguments(text: str) -> dict[str, Any]:
-    def refuse(constant: str) -> NoReturn:
-        raise ValueError(f"{constant} is not JSON")
-
-    try:
-        value: Any = json.loads(text or "{}", parse_constant=refuse)
-    except ValueError as exc:
-        raise ValueError(f"a tool call's arguments are not JSON: {exc}") from exc
-    if not isinstance(value, dict):
-        raise ValueError("a tool call's arguments must be a JSON object")
-    return cast(dict[str, Any], value)
+    return [Call(call.function.name, arguments_of(call.function.arguments)) for call in made]
 
 
 def _mcp(tool: OfferedTool) -> Mapping[str, Any]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.errors import BadRequest
-from gateway.ground import ungrounded
+from gateway.grounding.ground import ungrounded
 from gateway.types import Toolset
 from gateway.validate import ToolValidator
 from training.rows import FINGERPRINT_DIGITS, Row, parse_row, row_json

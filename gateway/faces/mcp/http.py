@@ -22,9 +22,10 @@ from mcp.shared.inbound import (
 )
 from mcp.types.methods import validate_client_request
 from starlette.requests import Request
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.errors import PointsmanError
+from gateway.faces.body import replayed
 from gateway.faces.mcp.offer import Address, Offer
 from gateway.faces.mcp.server import ADDRESS, McpServer
 from gateway.faces.parts import Parts
@@ -74,7 +75,7 @@ class McpFace:
             if answer is not None:
                 await _send(send, answer)
                 return
-            receive = _replay(body, receive)
+            receive = replayed(body, receive)
         await self._sessions.handle_request(scope, receive, send)
 
     def _identify(self, scope: Scope, authorization: str | None) -> None:
@@ -118,19 +119,6 @@ async def _send(send: Send, body: bytes) -> None:
     ]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    given = False
-
-    async def replay() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return replay
 
 
 def mount(app: FastAPI, parts: Parts) -> McpFace:

@@ -1,10 +1,9 @@
-"""Errors as OpenAI's API writes them: `{"error": {"message", "type", "param", "code"}}`.
+"""Errors for clients of OpenAI: the problem document of every face, with what OpenAI's API would
+say as its member `error` (`{"message", "type", "param", "code"}`).
 
-Statuses and codes are those of every face. What clients of OpenAI act upon is the status; `type`
-and `param` are for their logs.
+What clients of OpenAI act upon is the status; `type` and `param` are for their logs.
 """
 
-import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -14,9 +13,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from gateway.errors import BadRequest, PointsmanError
-from gateway.faces.response import Json
-
-logger = logging.getLogger(__name__)
+from gateway.faces.problem import described, note_unexpected, problem_response
 
 _TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
@@ -33,17 +30,17 @@ class ClientGone(Exception):
     """The client closed its connection; there is nobody to answer."""
 
 
-def error_body(status: int, code: str, message: str, param: str | None = None) -> dict[str, Any]:
-    """The body of an error."""
-    kind = _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
-    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
-
-
 def body_of(exc: Exception) -> dict[str, Any]:
-    """The body of an exception, for a stream that has begun."""
-    if isinstance(exc, PointsmanError):
-        return error_body(exc.status, exc.code, str(exc), getattr(exc, "param", None))
-    return error_body(500, "internal", "the gateway failed; its log says why")
+    """What OpenAI's API would answer: `{"error": ...}`, all of it in a stream that has begun."""
+    document, _ = described(exc)
+    status, message, param = document["status"], document["detail"], getattr(exc, "param", None)
+    if isinstance(exc, RequestValidationError):
+        found = [(_param(error), str(error["msg"])) for error in exc.errors()]
+        message = "; ".join(f"{name or 'the body'}: {why}" for name, why in found[:3])
+        param = found[0][0]
+    kind = _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
+    error = {"message": message, "type": kind, "param": param, "code": document["code"]}
+    return {"error": error}
 
 
 class OpenAiRoute(APIRoute):
@@ -58,34 +55,13 @@ class OpenAiRoute(APIRoute):
                 return await answer(request)
             except ClientGone:
                 return Response(status_code=499)  # seen by nobody but an access log
-            except PointsmanError as exc:
-                return Json(body_of(exc), exc.status, headers=_headers(exc))
-            except RequestValidationError as exc:
-                return _malformed(exc)
-            except HTTPException as exc:
-                # FastAPI's answer to a body that is no text, or nested too deeply for a parser.
-                why = BadRequest("the body cannot be read as JSON")
-                return Json(body_of(why), why.status, headers=exc.headers)
+            except (PointsmanError, RequestValidationError, HTTPException) as exc:
+                return problem_response(exc, body_of(exc))
             except Exception as exc:
-                logger.exception("%s %s failed", request.method, request.url.path)
-                return Json(body_of(exc), 500)
+                note_unexpected(request, exc)
+                return problem_response(exc, body_of(exc))
 
         return mapped
-
-
-def _headers(exc: PointsmanError) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    if exc.retry_after is not None:
-        headers["Retry-After"] = str(exc.retry_after)
-    if exc.status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
-    return headers
-
-
-def _malformed(exc: RequestValidationError) -> Json:
-    found = [(_param(error), str(error["msg"])) for error in exc.errors()]
-    message = "; ".join(f"{param or 'the body'}: {why}" for param, why in found[:3])
-    return Json(error_body(422, BadRequest.code, message, found[0][0]), 422)
 
 
 def _param(error: Any) -> str | None:

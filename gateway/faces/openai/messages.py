@@ -11,7 +11,7 @@ from mcp.types import Tool
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.errors import BadRequest
-from gateway.fallback import arguments_of
+from gateway.fallback.written import arguments_of
 from gateway.prompt import render_calls
 from gateway.types import Call, Message
 

@@ -15,7 +15,6 @@ from gateway.assistant import Answer, Turn
 from gateway.choice import Choice
 from gateway.errors import BadRequest, Conflict, PointsmanError
 from gateway.faces.openai import items as written
-from gateway.faces.openai.approved import call_approved
 from gateway.faces.openai.chat import headers_of
 from gateway.faces.openai.items import Item
 from gateway.faces.openai.mcp_tool import Offer
@@ -171,10 +170,7 @@ class Rounds:
         assert offer is not None  # only offered calls come here
         output = error = None
         try:
-            if approval is None:
-                result = await self.gateway.pipeline.call(call, "responses")
-            else:
-                result = await call_approved(self.gateway, call, approval)
+            result = await self.gateway.pipeline.call(call, "responses", approval)
             text = written.text_of(result)
             output, error = (None, text or "failed") if result.is_error else (text, None)
         except PointsmanError as exc:

@@ -6,7 +6,6 @@ folder is not named `vllm`: pytest puts the one above it on the path, and then T
 
 import contextlib
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[3]
 POINTSMAN = Path(sys.executable).parent / "pointsman"
@@ -143,13 +144,6 @@ def wait(holds: Callable[[], bool], log: Path, within_s: float = START_S) -> Non
 def tail(log: Path, lines: int = 40) -> str:
     """The end of a log."""
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
-
-
-def free_port() -> int:
-    """A port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def _document(process: "subprocess.Popen[str]", log: Path) -> dict[str, Any]:

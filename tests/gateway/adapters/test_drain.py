@@ -6,6 +6,7 @@ from pathlib import Path
 from gateway.engines.base import Completion, Prompt
 from gateway.engines.scripted import ScriptedEngine
 from gateway.errors import EngineDown
+from gateway.manifest import Adapter
 from gateway.router import Router
 from gateway.types import Message
 from tests.gateway.adapters.yard import Yard, yard
@@ -34,15 +35,21 @@ async def request(y: Yard) -> str:
         return chosen.active.adapter.version
 
 
+async def asked_of(adapter: Adapter, y: Yard, engine: Slow) -> "asyncio.Task[str]":
+    """A request that the engine holds back, asked of a version that comes into service for it."""
+    await y.swap.activate(adapter)
+    task = asyncio.create_task(request(y))
+    await engine.asked.wait()
+    return task
+
+
 async def test_a_version_is_unloaded_only_after_its_last_request_has_its_reply(
     tmp_path: Path,
 ) -> None:
     engine = Slow()
     async with yard(tmp_path, engine) as y:
         first, second, third = await y.add(8), await y.add(16), await y.add(32)
-        await y.swap.activate(first)
-        under_way = asyncio.create_task(request(y))
-        await engine.asked.wait()
+        under_way = await asked_of(first, y, engine)
         for adapter in (second, third):
             await y.swap.activate(adapter)
         unloading = asyncio.create_task(y.swap.settled())
@@ -61,9 +68,7 @@ async def test_a_version_that_comes_back_into_service_meanwhile_stays_loaded(
     engine = Slow()
     async with yard(tmp_path, engine) as y:
         first, second, third = await y.add(8), await y.add(16), await y.add(32)
-        await y.swap.activate(first)
-        under_way = asyncio.create_task(request(y))
-        await engine.asked.wait()
+        under_way = await asked_of(first, y, engine)
         for adapter in (second, third, first):
             await y.swap.activate(adapter)
         engine.gate.set()
@@ -77,9 +82,7 @@ async def test_a_failed_activation_does_not_unload_a_version_that_is_still_asked
     engine = Slow()
     async with yard(tmp_path, engine) as y:
         first, second, third = await y.add(8), await y.add(16), await y.add(32)
-        await y.swap.activate(first)
-        under_way = asyncio.create_task(request(y))
-        await engine.asked.wait()
+        under_way = await asked_of(first, y, engine)
         for adapter in (second, third):
             await y.swap.activate(adapter)
         (first.folder / "report.json").write_text("changed")

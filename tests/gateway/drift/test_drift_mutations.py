@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mcp.types import Tool
 
 from gateway.drift import compare
-from gateway.drift.grades import Drift
+from gateway.drift.changes import Drift
 from gateway.types import Toolset
 from tests.adapters import support_toolset
 from tests.gateway.drift.mutations import MEANING, SPELLING, Mutation, respelt

@@ -23,6 +23,18 @@ def vllm(folder: Path) -> VllmDouble:
 
 
 @pytest.fixture
+def one(folder: Path) -> VllmDouble:
+    """One of two servers of that base model."""
+    return VllmDouble(folder, "one")
+
+
+@pytest.fixture
+def two(folder: Path) -> VllmDouble:
+    """The other one."""
+    return VllmDouble(folder, "two")
+
+
+@pytest.fixture
 async def engine(vllm: VllmDouble, folder: Path) -> VllmEngine:
     """An engine that has proved the server; what it asked for that is forgotten."""
     made = vllm.engine(folder)

@@ -14,16 +14,6 @@ from tests.gateway.engines.fleet import COMPLETIONS, LOAD, asked_of, fleet, unti
 from tests.gateway.engines.vllm_double import VllmDouble, error
 
 
-@pytest.fixture
-def one(folder: Path) -> VllmDouble:
-    return VllmDouble(folder, "one")
-
-
-@pytest.fixture
-def two(folder: Path) -> VllmDouble:
-    return VllmDouble(folder, "two")
-
-
 async def test_a_version_is_loaded_and_warmed_on_every_replica(
     folder: Path, one: VllmDouble, two: VllmDouble
 ) -> None:

@@ -24,16 +24,6 @@ from tests.gateway.engines.vllm_double import QUICK, VllmDouble, error
 HURRIED = Pace(start=0.0, look=3600.0, first_pause=0.001, longest_pause=0.01)
 
 
-@pytest.fixture
-def one(folder: Path) -> VllmDouble:
-    return VllmDouble(folder, "one")
-
-
-@pytest.fixture
-def two(folder: Path) -> VllmDouble:
-    return VllmDouble(folder, "two")
-
-
 async def outcomes(tasks: "list[asyncio.Task[str]]") -> list[str | BaseException]:
     async with asyncio.timeout(60):
         return await asyncio.gather(*tasks, return_exceptions=True)

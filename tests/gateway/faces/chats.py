@@ -1,12 +1,11 @@
 """What the tests of OpenAI's faces share: asking a served gateway, and reading what it answers."""
 
-import json
 from typing import Any
 
 import httpx
 
 from tests.adapters import support_toolset
-from tests.gateway.serving import ASK, Served
+from tests.gateway.serving import ASK, Served, problem_of
 
 USER = {"role": "user", "content": ASK}
 
@@ -33,9 +32,9 @@ def message_of(response: httpx.Response) -> dict[str, Any]:
 
 
 def error_of(response: httpx.Response) -> dict[str, Any]:
-    """The error of a response in OpenAI's form, checked for its shape."""
-    assert response.headers["content-type"] == "application/json"
-    (value,) = json.loads(response.content).values()
+    """The error of a response in OpenAI's form, and the document round it checked for shape."""
+    problem = problem_of(response)
+    value = problem["error"]
     assert set(value) == {"message", "type", "param", "code"}
-    assert "Traceback" not in response.text
+    assert value["code"] == problem["code"]
     return value

@@ -15,7 +15,7 @@ from gateway.engines.scripted import ScriptedEngine
 from gateway.errors import EngineDown
 from tests.gateway.faces.chats import USER, chat, error_of, message_of, offered, offered_desk
 from tests.gateway.faces.test_openai_stream import chunks_of, deltas
-from tests.gateway.llm_double import KEY, LlmDouble, calls, says
+from tests.gateway.fallback.llm_double import KEY, LlmDouble, calls, says
 from tests.gateway.serving import ASK, TRACK, Served, desk, dispatched, served, settings, tell_desk
 from tests.gateway.toolsets.upstream_doubles import PATIENCE_S, http
 

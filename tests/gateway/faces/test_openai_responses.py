@@ -15,7 +15,7 @@ from tests.gateway.faces.respond import (
     ask,
     output_of,
 )
-from tests.gateway.llm_double import LlmDouble, calls, says
+from tests.gateway.fallback.llm_double import LlmDouble, calls, says
 from tests.gateway.serving import ASK, TRACK, dispatched
 from tests.gateway.toolsets.upstream_doubles import http
 

@@ -10,19 +10,19 @@ import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 from mcp.types import Tool
 
 from gateway.choice import Choice, allowed
 from gateway.decide import CallCheck, Decision, checks_as_dict, decide
+from gateway.fallback.llm import Llm
+from gateway.fallback.written import Written, arguments_of
 from gateway.fingerprint import canonical
-from gateway.ground import ungrounded
-from gateway.llm import Llm
+from gateway.grounding.ground import ungrounded
 from gateway.prompt import openai_tools
 from gateway.types import Call, Message, Route, Toolset, Usage
 from gateway.validate import ArgumentError, SchemaError, ToolValidator
-from gateway.written import Written
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,18 +115,6 @@ def judged(written: Written, asked: Asked, repeats: int) -> tuple[Decision, Mapp
         reason = f"{looped} was made {repeats} times already with the same arguments"
         decision = Decision("abstained", (), calls, reason, "policy")
     return _withheld(decision, checks)
-
-
-def arguments_of(text: str) -> dict[str, Any]:
-    """A call's arguments, which stand as JSON text in OpenAI's form. Raises ValueError."""
-    try:
-        value = json.loads(text or "{}")
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-    except (ValueError, RecursionError) as exc:
-        raise ValueError(f"a tool call's arguments are not JSON: {exc}") from exc
-    if not isinstance(value, dict):
-        raise ValueError("a tool call's arguments must be a JSON object")
-    return cast(dict[str, Any], value)
 
 
 def _check(call: Call, asked: Asked) -> CallCheck:

@@ -2,7 +2,7 @@
 
 Each function answers one question about a text and is pure. A text is read as tokens (words,
 numbers, signs), and an identifier must be made of whole ones. Codes of letters and digits stand in
-`gateway.codes`.
+`gateway.grounding.codes`.
 """
 
 import re

@@ -14,7 +14,7 @@ from babel import Locale
 from babel.core import UnknownLocaleError
 from babel.languages import get_official_languages
 
-from gateway.speech import digitised, spoken_numbers
+from gateway.grounding.speech import digitised, spoken_numbers
 
 _ALIASES = {
     "GB": ("uk", "u.k", "great britain", "britain", "england", "scotland", "wales",

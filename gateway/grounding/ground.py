@@ -12,7 +12,7 @@ grounded if one of these readings of the user's or the tools' messages gives it:
   before one word with digits in it;
 - spoken: digits as words ("one two three four", "double seven", "twelve thirty four"), an e-mail
   address ("anna dot lee at web dot de"), a code in parts behind its head ("s k u mug one two",
-  see `gateway.codes`);
+  see `gateway.grounding.codes`);
 - a date in figures or words, with its year;
 - a country by name or code, for a pattern of two capital letters;
 - an amount in any usual notation.
@@ -30,9 +30,9 @@ from typing import Any
 from mcp.types import Tool
 
 from gateway.arguments import arguments
-from gateway.codes import codes
-from gateway.readings import names_amount, names_country, names_date
-from gateway.speech import plain_digits, spells_email, spoken_numbers
+from gateway.grounding.codes import codes
+from gateway.grounding.readings import names_amount, names_country, names_date
+from gateway.grounding.speech import plain_digits, spells_email, spoken_numbers
 from gateway.types import Call, Message
 
 LONG_NUMBER_DIGITS = 5

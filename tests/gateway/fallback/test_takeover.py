@@ -9,11 +9,11 @@ import pytest
 
 from gateway.choice import Choice
 from gateway.config import FallbackConfig, load_config
-from gateway.fallback import Asked, Fallback, Taken
-from gateway.llm import Llm
+from gateway.fallback.llm import Llm
+from gateway.fallback.takeover import Asked, Fallback, Taken
 from gateway.types import Message, Usage
 from tests.adapters import support_toolset
-from tests.gateway.llm_double import KEY, LlmDouble, calls, says
+from tests.gateway.fallback.llm_double import KEY, LlmDouble, calls, says
 
 TOOLS = support_toolset().by_name
 ASK = "where is ORD-1234?"

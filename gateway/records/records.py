@@ -1,12 +1,11 @@
 """What is kept: calls and their labels, registered servers, stored adapters, in one SQLite file.
 
-The parts stand in `gateway.call_record` and `gateway.wanted_state`; this opens and closes what
-both work on.
+The parts stand in `call_record.py` and `wanted_state.py`; this opens and closes what both work on.
 """
 
-from gateway.call_record import CALL_TABLES, CallRecord
-from gateway.database import Database
-from gateway.wanted_state import STATE_TABLES, WantedState
+from gateway.records.call_record import CALL_TABLES, CallRecord
+from gateway.records.database import Database
+from gateway.records.wanted_state import STATE_TABLES, WantedState
 
 
 class Records(CallRecord, WantedState):

@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, cast
 
-from gateway.database import Database
+from gateway.records.database import Database
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from gateway.config import FallbackConfig
 from gateway.errors import FallbackDown, FallbackTimeout
-from gateway.written import Chunk, Parts, Written
+from gateway.fallback.written import Chunk, Parts, Written
 
 _RETRIED = frozenset({429, 500, 502, 503, 504})
 _MAX_CHARS = 10_485_760

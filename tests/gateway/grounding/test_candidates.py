@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from gateway.candidates import MAX_CANDIDATES, narrowed
-from gateway.ground import identifiers, ungrounded
+from gateway.grounding.candidates import MAX_CANDIDATES, narrowed
+from gateway.grounding.ground import identifiers, ungrounded
 from gateway.types import Message, Toolset
 from training.rows import read_rows
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 DESK = Toolset.from_json(json.loads((ROOT / "mcp_servers/support/toolset.json").read_text()))
 
 

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mcp.types import Tool
 
-from gateway.ground import Ungrounded, ungrounded
+from gateway.grounding.ground import Ungrounded, ungrounded
 from gateway.types import Call, Message
 from tests.adapters import support_toolset
 from training.rows import read_rows
 
 ORDER = {"type": "string", "pattern": "^ORD-[0-9]{4,6}$"}
-ROWS = Path(__file__).parents[2] / "training" / "data" / "support"
+ROWS = Path(__file__).parents[3] / "training" / "data" / "support"
 SHARED = Path("/work/shared/data/support")
 
 

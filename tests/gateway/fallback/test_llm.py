@@ -11,10 +11,10 @@ from starlette.responses import Response
 
 from gateway.config import FallbackConfig
 from gateway.errors import FallbackDown, FallbackTimeout
-from gateway.llm import Llm
+from gateway.fallback.llm import Llm
+from gateway.fallback.written import Written, WrittenCall
 from gateway.types import Usage
-from gateway.written import Written, WrittenCall
-from tests.gateway.llm_double import KEY, LlmDouble, calls, chunks, completion, says
+from tests.gateway.fallback.llm_double import KEY, LlmDouble, calls, chunks, completion, says
 
 BODY = {"messages": [{"role": "user", "content": "hi \ud83d"}]}
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from mcp.types import Tool
 
-from gateway.ground import Ungrounded, ungrounded
+from gateway.grounding.ground import Ungrounded, ungrounded
 from gateway.types import Call, Message
 
 SCHEMAS: dict[str, dict[str, Any]] = {

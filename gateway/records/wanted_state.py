@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gateway.database import Database
+from gateway.records.database import Database
 
 STATE_TABLES = """
 CREATE TABLE IF NOT EXISTS servers (name TEXT PRIMARY KEY, value TEXT NOT NULL);

@@ -14,8 +14,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from gateway.codes import codes, joined_words
-from gateway.ground import constant_head, said_by_others
+from gateway.grounding.codes import codes, joined_words
+from gateway.grounding.ground import constant_head, said_by_others
 from gateway.types import Message, Toolset
 
 MAX_CANDIDATES = 256

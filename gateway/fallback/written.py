@@ -4,8 +4,9 @@ Pure: takes in what the other side wrote and puts it together. Names and shapes 
 OpenAI's API reference; servers that leave out what is optional there are read as well.
 """
 
+import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn, cast
 
 from pydantic import BaseModel
 
@@ -115,3 +116,19 @@ class Parts:
             model=self._model or model,
             usage=self._usage,
         )
+
+
+def arguments_of(text: str) -> dict[str, Any]:
+    """A call's arguments, which stand as JSON text in OpenAI's form. Raises ValueError."""
+    try:
+        value = json.loads(text or "{}", parse_constant=_refuse)
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError) as exc:
+        raise ValueError(f"a tool call's arguments are not JSON: {exc}") from exc
+    if not isinstance(value, dict):
+        raise ValueError("a tool call's arguments must be a JSON object")
+    return cast(dict[str, Any], value)
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")

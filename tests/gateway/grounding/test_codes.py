@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.codes import codes, joined_words
+from gateway.grounding.codes import codes, joined_words
 
 
 @pytest.mark.parametrize(

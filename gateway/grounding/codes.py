@@ -7,7 +7,7 @@ words; above, grounding and what the grammar offers, so that both read a code by
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gateway.speech import Token, one_row, read_tokens
+from gateway.grounding.speech import Token, one_row, read_tokens
 
 _BETWEEN = frozenset({"-", "‐", "‑", "–", "—", "_", "/", "."})
 """Signs that may stand within a code."""

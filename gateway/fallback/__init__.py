@@ -1,0 +1,1 @@
+"""The LLM that takes over what the router leaves."""
