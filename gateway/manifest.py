@@ -216,7 +216,10 @@ def _lora_problems(config: Mapping[str, Any]) -> Sequence[str]:
     found: list[str] = []
     if config.get("r") not in SERVABLE_RANKS:
         found.append(f"LoRA rank {config.get('r')} is not one of {SERVABLE_RANKS}")
-    for key, harmless in (("use_dora", False), ("modules_to_save", None), ("bias", "none")):
+    for key, harmless in (
+        ("use_dora", False), ("modules_to_save", None), ("bias", "none"),
+        ("rank_pattern", {}), ("alpha_pattern", {}),
+    ):  # fmt: skip
         if config.get(key, harmless) not in (harmless, None, []):
             found.append(f"{key}={config[key]!r} is not served by vLLM")
     if config.get("peft_type", "LORA") != "LORA":

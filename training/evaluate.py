@@ -5,15 +5,17 @@ threshold off; wrong calls and coverage are also given at the shipped threshold.
 and puts the report together; `training.evaluation` counts, `training.report_html` shows.
 """
 
+import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.engines.base import Engine
 from gateway.manifest import Adapter
-from gateway.score import figures, mcnemar
+from gateway.score import Grade, figures, mcnemar
 from training.evaluation import breakdown, confidence, failures
 from training.evaluation.answers import Answer, Progress, answers
 from training.evaluation.confidence import proposals
+from training.evaluation.kept import KeptAnswers
 from training.rows import Row, rows_digest
 from training.teacher import Teacher
 from training.teacher_column import teacher_answers
@@ -30,13 +32,18 @@ async def evaluate(
     rows: Sequence[Row],
     *,
     base_model: bool = True,
+    base_rows: int | None = None,
     free: bool = True,
     teacher: Teacher | None = None,
     progress: Progress | None = None,
+    kept: KeptAnswers | None = None,
 ) -> dict[str, Any]:
     """The report of an adapter on rows; `free`, `base_model` and `teacher` add their columns.
 
-    The caller closes the teacher.
+    The base model is shown every schema and, left free, writes until the limit, which takes ten
+    times as long. `base_rows` asks it for that many rows alone, drawn with a fixed seed; each of
+    its figures gives its own n. `kept` goes on where an earlier run was killed. The caller closes
+    the teacher.
 
     Raises:
         ValueError: there are no rows.
@@ -51,15 +58,16 @@ async def evaluate(
         columns["teacher"] = {"free": asked}
     columns["adapter"] = {
         mode: await answers(
-            engine, adapter, rows, constrained=mode == "constrained", progress=progress
+            engine, adapter, rows, constrained=mode == "constrained", progress=progress, kept=kept
         )
         for mode in ("constrained", *(["free"] if free else []))
     }
     if base_model:
+        drawn = _drawn(rows, base_rows)
         columns["base_model"] = {
             mode: await answers(
-                engine, adapter, rows, constrained=mode == "constrained", base_model=True,
-                progress=progress,
+                engine, adapter, drawn, constrained=mode == "constrained", base_model=True,
+                progress=progress, kept=kept,
             )
             for mode in ("free", "constrained")
         }  # fmt: skip
@@ -106,22 +114,39 @@ def report(adapter: Adapter, rows: Sequence[Row], columns: Columns) -> dict[str,
     }
 
 
+def _drawn(rows: Sequence[Row], n: int | None) -> Sequence[Row]:
+    """`n` rows in their order, the same ones whenever the rows are; all without `n`."""
+    if n is None or n >= len(rows):
+        return rows
+    return [rows[i] for i in sorted(random.Random(0).sample(range(len(rows)), n))]
+
+
 def _graded(modes: Mapping[str, Sequence[Answer]]) -> dict[str, Any]:
     return {mode: figures([a.grade() for a in column]) for mode, column in modes.items()}
 
 
 def _compared(columns: Columns) -> dict[str, Any]:
-    """McNemar's test of the adapter (second) against the base model and the teacher (first)."""
+    """McNemar's test of the adapter (second) against the base model and the teacher (first).
+
+    Each pair is compared on the rows that both were asked for.
+    """
     pairs = {
         "mcnemar_free": ("base_model", "free", "free"),
         "mcnemar_constrained": ("base_model", "constrained", "constrained"),
         "mcnemar_teacher": ("teacher", "free", "constrained"),
     }
     return {
-        name: mcnemar(
-            [a.grade() for a in columns[system][mode]],
-            [a.grade() for a in columns["adapter"][own]],
-        )
+        name: mcnemar(*_both(columns[system][mode], columns["adapter"][own]))
         for name, (system, mode, own) in pairs.items()
         if system in columns and own in columns["adapter"]
     }
+
+
+def _both(
+    first: Sequence[Answer], second: Sequence[Answer]
+) -> tuple[Sequence[Grade], Sequence[Grade]]:
+    asked = {id(answer.row) for answer in first}
+    return (
+        [answer.grade() for answer in first],
+        [answer.grade() for answer in second if id(answer.row) in asked],
+    )

@@ -4,7 +4,8 @@ check -> (training.sft) -> calibrate -> probe -> evaluate -> compare -> refuse o
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 from gateway.engines.base import Engine
 from gateway.engines.local import LocalEngine
-from gateway.manifest import BaseModelSpec, Probe
+from gateway.manifest import Adapter, BaseModelSpec, Probe
 from gateway.types import Toolset
 from gateway.weights import weights_digest
 from training import calibrate
@@ -23,9 +24,10 @@ from training.check.targets import Require
 from training.comparison import compare, in_service
 from training.environment import environment
 from training.evaluate import Progress, answers, evaluate, proposals
+from training.evaluation.kept import KeptAnswers
 from training.probes import chosen, refuse_failing
-from training.publish import refuse_below, write_folder
-from training.rows import RowError, read_rows, require_toolset
+from training.publish import PublishRefused, refuse_below, write_folder
+from training.rows import Row, RowError, read_rows, require_toolset
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +40,8 @@ class Recipe:
     its probes. `against` is the folder of the version in service, which the adapter may not be
     worse than (`training.comparison`); None is what the published folder holds so far, and
     `compare` False compares with nothing. `served_only` grades what the gateway would serve and
-    leaves free decoding and the base model out, which take the longest.
+    leaves free decoding and the base model out, which take the longest; `base_rows` asks the base
+    model for that many of the test rows alone.
     """
 
     name: str
@@ -53,6 +56,7 @@ class Recipe:
     against: Path | None = None
     compare: bool = True
     served_only: bool = False
+    base_rows: int | None = None
 
 
 def check_data(
@@ -83,11 +87,13 @@ async def publish_run(
 
     `engine` runs the recipe's base model; without one it is embedded. The probes stand before the
     test rows, which take long: a gateway would not bring an adapter that fails one into service.
+    Answers are kept in the run's folder, so a killed publication goes on where it was.
 
     Raises:
         RowError: the rows cannot be read.
         PublishRefused: a probe fails, a figure is below its minimum, or the version in service is
             better; `out` is untouched.
+        ValueError: the answers kept in the run's folder are broken.
         AdapterRefused: the gateway would not serve the adapter, or not that of `recipe.against`.
     """
     validation = read_rows(recipe.validation, recipe.toolset)
@@ -102,19 +108,20 @@ async def publish_run(
     engine = engine or LocalEngine(recipe.base_model)
     await engine.start()
     try:
-        raw = write(run / "uncalibrated", probes=())
-        await engine.load(raw.version, raw.folder)
-        found = await answers(engine, raw, validation, constrained=True, progress=progress)
-        calibration = calibrate.fit(proposals(found), len(validation), recipe.max_wrong_rate)
-        probes = recipe.probes or chosen(found)
-        ready = write(run / "calibrated", probes=probes, calibration=calibration)
-        await engine.load(ready.version, ready.folder)
-        await refuse_failing(engine, ready)
-        full = not recipe.served_only
-        report = await evaluate(engine, ready, test, base_model=full, free=full, progress=progress)
-        refuse_below(report, recipe.minimum)
-        if served is not None:
-            report["compared_with"] = await compare(engine, report, served, test, progress)
+        with _until_a_verdict(run / "answers.jsonl") as kept:
+            asked: Any = {"progress": progress, "kept": kept}
+            raw = write(run / "uncalibrated", probes=())
+            await engine.load(raw.version, raw.folder)
+            found = await answers(engine, raw, validation, constrained=True, **asked)
+            calibration = calibrate.fit(proposals(found), len(validation), recipe.max_wrong_rate)
+            probes = recipe.probes or chosen(found)
+            ready = write(run / "calibrated", probes=probes, calibration=calibration)
+            await engine.load(ready.version, ready.folder)
+            await refuse_failing(engine, ready)
+            report = await _graded(recipe, engine, ready, test, asked)
+            refuse_below(report, recipe.minimum)
+            if served is not None:
+                report["compared_with"] = await compare(engine, report, served, test, progress)
     finally:
         await engine.close()
     report["calibration"] = {
@@ -124,3 +131,24 @@ async def publish_run(
     }
     write(out, probes=probes, calibration=calibration, report=report)
     return report
+
+
+async def _graded(
+    recipe: Recipe, engine: Engine, adapter: Adapter, rows: Sequence[Row], asked: Mapping[str, Any]
+) -> dict[str, Any]:
+    full = not recipe.served_only
+    return await evaluate(
+        engine, adapter, rows, base_model=full, base_rows=recipe.base_rows, free=full, **asked
+    )
+
+
+@contextmanager
+def _until_a_verdict(file: Path) -> Iterator[KeptAnswers]:
+    """Answers that a killed publication leaves to the next; one that ended asks anew."""
+    kept = KeptAnswers(file)
+    try:
+        yield kept
+    except PublishRefused:
+        kept.forget()
+        raise
+    kept.forget()

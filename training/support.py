@@ -31,6 +31,7 @@ TOOLSET = Path("mcp_servers/support/toolset.json")
 RUN = Path(".runs/support")
 SETTINGS = Settings(learning_rate=1.5e-3, batch_size=8, epochs=2.0)
 MIN_EXACT = 0.8
+BASE_ROWS = 60
 PROBES = (
     Probe(
         request="Where is my order ORD-4821?",
@@ -65,6 +66,9 @@ def main() -> None:
     parser.add_argument("--base-model", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("deploy/adapters/support"))
     parser.add_argument("--served-only", action="store_true", help="grade what is served alone")
+    parser.add_argument(
+        "--base-rows", type=int, default=BASE_ROWS, help="test rows that the base model answers"
+    )
     parser.add_argument("--min-exact", type=float, default=MIN_EXACT, help="refuse below this")
     compared = parser.add_mutually_exclusive_group()
     compared.add_argument("--against", type=Path, help="version in service; --out by default")
@@ -101,6 +105,7 @@ def make(options: argparse.Namespace) -> None:
         against=options.against,
         compare=not options.no_compare,
         served_only=options.served_only,
+        base_rows=options.base_rows,
     )
     report = asyncio.run(publish_run(recipe, RUN, options.out, report_progress))
     exact = report["adapter"]["constrained"]["exact"]

@@ -126,6 +126,8 @@ def test_a_manifest_that_cannot_be_served_is_refused_with_the_reason(
         ({"r": "16"}, "LoRA rank 16"),
         ({"r": [16]}, "LoRA rank"),
         ({"use_dora": True}, "use_dora=True is not served by vLLM"),
+        ({"rank_pattern": {"q_proj": 8}}, "rank_pattern={'q_proj': 8} is not served by vLLM"),
+        ({"alpha_pattern": {"q_proj": 8}}, "alpha_pattern={'q_proj': 8} is not served by vLLM"),
         ({"modules_to_save": ["lm_head"]}, "modules_to_save=['lm_head']"),
         ({"bias": "all"}, "bias='all'"),
     ],

@@ -13,7 +13,7 @@ pytest.importorskip("torch")
 
 from gateway.engines.base import Prompt
 from gateway.engines.scripted import ScriptedEngine
-from gateway.errors import AdapterRefused
+from gateway.errors import AdapterRefused, EngineDown
 from gateway.manifest import Adapter, Probe, read_adapter
 from tests.adapters import support_toolset, write_adapter
 from tests.training.check.made import DESK, no_tool, row, track
@@ -266,6 +266,29 @@ def test_rows_without_errors_pass_and_warnings_are_said(
     data = split(tmp_path, train=VALIDATION, validation=TEST[:2], test=TEST[2:])
     check_data(data, DESK)
     assert "several_turns_share: " in caplog.text
+
+
+async def test_a_publication_that_was_killed_asks_only_for_the_rest(works: Works) -> None:
+    asked: list[str] = []
+
+    def until(stop: str) -> ScriptedEngine:
+        def says(prompt: Prompt) -> Mapping[str, Any]:
+            asked.append(prompt.messages[-1]["content"])
+            if asked[-1] == stop:
+                raise EngineDown("killed")
+            return ANSWERS[asked[-1]]
+
+        return ScriptedEngine(says, logprob=-0.1)
+
+    with pytest.raises(EngineDown):
+        await works.publish(until(TWO), probes=[GREETING])
+    assert asked == [*(r.text for r in VALIDATION), GREETING.request, ONE, TWO]
+    asked.clear()
+    await works.publish(until("never"), probes=[GREETING])
+    assert asked == [GREETING.request, *(r.text for r in TEST[1:])]
+    asked.clear()
+    await works.publish(until("never"), probes=[GREETING])
+    assert len(asked) >= len(VALIDATION) + len(TEST), "a publication that ended keeps nothing"
 
 
 def test_a_leak_between_splits_stops_the_recipe(tmp_path: Path) -> None:

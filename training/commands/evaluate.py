@@ -42,6 +42,9 @@ def evaluate(
     with_base: Annotated[
         bool, typer.Option("--base/--no-base", help="Also grade the base model alone.")
     ] = True,
+    base_rows: Annotated[
+        int | None, typer.Option(min=1, help="Rows drawn for the base model, which takes longest.")
+    ] = None,
     teacher: Annotated[
         str | None,
         typer.Option(
@@ -80,7 +83,7 @@ def evaluate(
         folder = Path(adapter)
         read = read_adapter(folder)
         llm = (teacher, teacher_model) if teacher and teacher_model else None
-        report = asyncio.run(_report(read, data, base_model, with_base, llm))
+        report = asyncio.run(_report(read, data, base_model, (with_base, base_rows), llm))
         write_files(report, read.manifest.model_dump(mode="json"), out, html)
     if as_json:
         print(json.dumps(report, ensure_ascii=False))
@@ -105,7 +108,7 @@ async def _report(
     adapter: Adapter,
     data: Path,
     base_model: Path,
-    with_base: bool,
+    base: tuple[bool, int | None],
     teacher: tuple[str, str] | None,
 ) -> dict[str, Any]:
     from training.evaluate import Teacher
@@ -123,8 +126,9 @@ async def _report(
         try:
             await engine.load(adapter.version, adapter.folder)
             return await graded(
-                engine, adapter, rows, base_model=with_base, teacher=asked, progress=progress
-            )
+                engine, adapter, rows, base_model=base[0], base_rows=base[1], teacher=asked,
+                progress=progress,
+            )  # fmt: skip
         finally:
             await engine.close()
 

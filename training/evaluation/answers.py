@@ -4,20 +4,24 @@ An answer passes the gateway's own parser, validation, grounding and decision; w
 counts is chosen when it is graded. Below stand router and engine; above, the figures.
 """
 
+import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from gateway.decide import CallCheck, Decision, decide
 from gateway.engines.base import Engine
 from gateway.errors import ConversationTooLong
+from gateway.fingerprint import digest
 from gateway.grounding.ground import ungrounded
 from gateway.manifest import Adapter
 from gateway.router import Router
 from gateway.score import Grade, grade
 from gateway.types import Call, Message, Route, Toolset
 from gateway.validate import ToolValidator
-from training.rows import Row
+from training.evaluation.kept import KeptAnswers
+from training.rows import Row, row_json
 
 Progress = Callable[[str, int, int], None]
 """Told what is asked, how many rows are done, and of how many."""
@@ -74,10 +78,12 @@ async def answers(
     constrained: bool,
     base_model: bool = False,
     progress: Progress | None = None,
+    kept: KeptAnswers | None = None,
 ) -> list[Answer]:
     """Ask for every row. The adapter must be loaded in the engine under its version.
 
-    A `varied` adapter is asked about the tools that a row carries, as it was trained.
+    A `varied` adapter is asked about the tools that a row carries, as it was trained. What `kept`
+    holds already is not asked again.
 
     Raises:
         EngineDown, UnknownModel: the engine cannot complete a prompt.
@@ -85,17 +91,31 @@ async def answers(
     router, own = Router(engine), Judge(adapter.toolset)
     found: list[Answer] = []
     label = f"{'base model' if base_model else 'adapter'}, {'grammar' if constrained else 'free'}"
+    identity = [label, *_identity(adapter)] if kept else []
     for number, row in enumerate(rows, 1):
         asked = adapter.offering(row.offered)
         judge = own if asked is adapter else Judge(asked.toolset)
-        started = time.perf_counter()
-        try:
-            route = await router.route(
-                row.messages, asked, constrained=constrained, base_model=base_model
-            )
-        except ConversationTooLong as exc:
-            route = Route(error=str(exc))
-        found.append(judge.answer(row, route, time.perf_counter() - started))
+        key = digest([*identity, row_json(row)])
+        before = kept.get(key) if kept else None
+        if before is None:
+            started = time.perf_counter()
+            try:
+                route = await router.route(
+                    row.messages, asked, constrained=constrained, base_model=base_model
+                )
+            except ConversationTooLong as exc:
+                route = Route(error=str(exc))
+            before = route, time.perf_counter() - started
+            if kept:
+                kept.put(key, *before)
+        found.append(judge.answer(row, *before))
         if progress:
             progress(label, number, len(rows))
     return found
+
+
+def _identity(adapter: Adapter) -> Sequence[Any]:
+    """What an adapter's answers depend on; its digest also covers when it was written."""
+    weights = hashlib.sha256((adapter.folder / "adapter_model.safetensors").read_bytes())
+    manifest = adapter.manifest.model_dump(mode="json", include={"prompt", "calibration"})
+    return weights.hexdigest(), manifest, adapter.toolset.fingerprint
