@@ -32,9 +32,8 @@ ROW = {
     "required": ["request", "target"],
     "additionalProperties": False,
 }
-BODY = {
-    "structured_outputs": {"json": ROW}, "max_tokens": 200, "temperature": 0.8, "seed": 7,
-}  # fmt: skip
+# No "seed": vLLM 0.32.0 on a CPU ends when a request has one ("CPU Generator does not use offset").
+BODY = {"structured_outputs": {"json": ROW}, "max_tokens": 200, "temperature": 0.8}
 
 
 def test_a_teacher_served_by_vllm_fills_a_folder_with_rows(vllm: Engine, tmp_path: Path) -> None:
@@ -50,6 +49,7 @@ def test_a_teacher_served_by_vllm_fills_a_folder_with_rows(vllm: Engine, tmp_pat
         ],
         capture_output=True, text=True, timeout=900, check=False,
     )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
     summary = json.loads(done.stdout)
     assert summary["rows"] >= 1, done.stdout + done.stderr
     rows = read_rows(out / "rows.jsonl", support_toolset())
