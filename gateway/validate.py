@@ -4,7 +4,8 @@ A validator is compiled once per tool. It speaks JSON Schema 2020-12 (or the dia
 `$schema` names) with formats asserted, never fetches anything (a `$ref` beyond the schema itself
 is refused), and is bounded: patterns run in a linear-time engine (those that need look-around or
 back-references in a backtracking one, where a value that takes too many steps breaks the
-pattern), schemas have a limit on size and depth, arguments on depth. Imports nothing of ours.
+pattern), schemas have a limit on size and depth, arguments on depth, and a check whose steps
+references multiply (`effort`) is not made: such arguments count as invalid.
 """
 
 import json
@@ -14,6 +15,7 @@ from typing import Any, NoReturn
 import jsonschema_rs
 from mcp.types import Tool
 
+from gateway.effort import Effort, Endless
 from gateway.pointer import pointer_of
 
 MAX_SCHEMA_BYTES = 1_048_576
@@ -52,9 +54,14 @@ class ToolValidator:
 
         Raises:
             SchemaError: the schema is too large or too deep, is no JSON Schema, does not
-                describe an object, or refers to something outside itself.
+                describe an object, or refers to something outside itself or back without an end.
         """
         self._validator = _compile(tool.input_schema)
+        try:
+            self._effort = Effort(tool.input_schema)
+        except (Endless, RecursionError) as exc:
+            reason = str(exc) if isinstance(exc, Endless) else "its references reach too deep"
+            raise SchemaError(f"the input schema cannot be used: {reason}") from exc
 
     def errors(self, arguments: Any) -> list[ArgumentError]:
         """Every violation, at most 20; an empty list means the arguments are valid."""
@@ -62,6 +69,8 @@ class ToolValidator:
             return [ArgumentError("", f"nested deeper than {MAX_ARGUMENT_DEPTH} levels")]
         if not _is_unicode(arguments):
             return [ArgumentError("", "holds text that is not valid Unicode")]
+        if not self._effort.fits(arguments):
+            return [ArgumentError("", "checking them against the schema takes too many steps")]
         found: list[ArgumentError] = []
         for error in self._validator.iter_errors(arguments):
             found.append(ArgumentError(pointer_of(error.instance_path), _short(error.message)))

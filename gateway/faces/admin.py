@@ -91,6 +91,7 @@ def _server(gateway: Parts, upstream: Upstream) -> dict[str, Any]:
         **upstream.config.shown(),
         "state": upstream.state,
         "error": upstream.error,
+        "warning": upstream.warning,
         "listed_at": upstream.listed_at,
         "tools": [
             entry.tool.name

@@ -5,14 +5,22 @@ A report of progress starts the time limit anew, and a question to the agent sto
 """
 
 import asyncio
+import json
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 from mcp.shared.exceptions import MCPError
-from mcp.types import CONNECTION_CLOSED, REQUEST_TIMEOUT
+from mcp.types import CONNECTION_CLOSED, REQUEST_TIMEOUT, CallToolResult
+from pydantic import ValidationError
 
 from gateway.config import ServerConfig
-from gateway.errors import UpstreamDown, UpstreamRefused, UpstreamTimeout
+from gateway.errors import (
+    InputRequired,
+    InvalidArguments,
+    UpstreamDown,
+    UpstreamRefused,
+    UpstreamTimeout,
+)
 from gateway.toolsets.caller import CALLER, Clock
 from gateway.toolsets.connect import CONNECTION_LOST, SESSION_LOST
 from gateway.toolsets.link import Link
@@ -73,6 +81,42 @@ async def _timed(
     finally:
         if caller is not None:
             caller.clock = None
+
+
+async def result_of(
+    config: ServerConfig, link: Link | None, tool: str, raw: dict[str, Any]
+) -> CallToolResult:
+    """What a server answered to a call, as a result that keeps the tool's output schema.
+
+    Raises:
+        InputRequired: the tool asks for more input.
+        UpstreamDown: it is no result, or breaks the schema.
+    """
+    if raw.get("resultType") == "input_required":
+        raise InputRequired(f"{tool} asks for more input, which nobody here can give", raw)
+    try:
+        result = CallToolResult.model_validate(raw, by_name=False)
+        if not result.is_error and link is not None:
+            await link.check_output(tool, result)
+    except (ValidationError, RuntimeError) as exc:
+        message = str(exc).split("\n", 1)[0]
+        raise UpstreamDown(
+            f"server {config.name} answered {tool} with no result: {message}"
+        ) from exc
+    return result
+
+
+def check_wire(tool: str, arguments: dict[str, Any]) -> None:
+    """Refuse what JSON cannot carry: the SDK loses the whole connection over such a message.
+
+    Raises:
+        InvalidArguments: nothing was sent.
+    """
+    try:
+        json.dumps(arguments, allow_nan=False, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as exc:
+        message = f"JSON cannot carry them: {exc}".split("\n", 1)[0]
+        raise InvalidArguments(tool, [{"pointer": "", "message": message}]) from exc
 
 
 def failure(server: str, exc: MCPError) -> UpstreamDown:

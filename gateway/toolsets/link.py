@@ -29,10 +29,12 @@ _AGENTS_OWN = (CLIENT_INFO_META_KEY, CLIENT_CAPABILITIES_META_KEY)
 
 @dataclass(eq=False)
 class Link:
-    """One live connection. `wake` asks the owner to list again, `broken` to connect anew."""
+    """One live connection. `wake` tells the owner of a change, `asked` that somebody waits for a
+    list, `broken` that it is over."""
 
     client: Client
     wake: anyio.Event = field(default_factory=anyio.Event)
+    asked: anyio.Event = field(default_factory=anyio.Event)
     broken: anyio.Event = field(default_factory=anyio.Event)
     _callers: list[Caller | None] = field(default_factory=list[Caller | None])
     _idle: anyio.Event = field(default_factory=anyio.Event)
@@ -72,6 +74,18 @@ class Link:
             if not self._callers:
                 self._idle.set()
                 self._idle = anyio.Event()
+
+    def calm(self) -> None:
+        """Forget what has been told and asked, before a list that answers it."""
+        self.wake, self.asked = anyio.Event(), anyio.Event()
+
+    async def stirred(self) -> None:
+        """Wait until a change is told, a list is asked for, or the connection is over."""
+        await _first_of(self.wake, self.asked, self.broken)
+
+    async def pressed(self) -> None:
+        """Wait until a list is asked for, or the connection is over."""
+        await _first_of(self.asked, self.broken)
 
     async def idle(self, limit_s: float) -> None:
         """Wait until no request is in flight, or the limit is over."""
@@ -122,3 +136,14 @@ class Link:
             for key, value in caller.meta.items()
             if key != "progressToken" and not key.startswith(_RESERVED_META)
         }
+
+
+async def _first_of(*events: anyio.Event) -> None:
+    async with anyio.create_task_group() as tasks:
+
+        async def wait(event: anyio.Event) -> None:
+            await event.wait()
+            tasks.cancel_scope.cancel()
+
+        for event in events:
+            tasks.start_soon(wait, event)

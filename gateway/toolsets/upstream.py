@@ -3,14 +3,13 @@
 One task owns the connection: it alone enters and leaves the SDK's `Client` (cancel scopes break
 otherwise), lists the tools after every connect, every `list_changed` of either protocol era and
 every poll, and reconnects with back-off. A list counts only if all its pages arrived; after an
-error the last good list stays, and the connection with it unless lists keep failing. Above
-stands `watch`, which turns lists into catalogs; below, `connect` builds the transports, `link`
-and `asking` send the requests and `listing` reads the tools.
+error the last good list stays, and the connection with it unless lists keep failing. A list that
+arrives without a tool counts: what a server does not list is not called. Above stands `watch`,
+which turns lists into catalogs; below, `connect` builds the transports, `link` and `asking` send
+the requests, `listing` reads the tools and `pace` says when.
 """
 
 import asyncio
-import json
-import logging
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -23,23 +22,21 @@ from mcp.client.session import IncomingMessage
 from mcp.shared.exceptions import MCPError
 from mcp.shared.subscriptions import ServerEvent
 from mcp.types import CONNECTION_CLOSED, CallToolResult
-from pydantic import ValidationError
 
 from gateway.config import ServerConfig
-from gateway.errors import InputRequired, InvalidArguments, UpstreamDown
-from gateway.toolsets.asking import Line, ask, innermost, reason
+from gateway.errors import UpstreamDown
+from gateway.toolsets.asking import Line, ask, check_wire, innermost, reason, result_of
 from gateway.toolsets.caller import CALLER
 from gateway.toolsets.changes import follow, hear
 from gateway.toolsets.connect import SESSION_LOST, connect
 from gateway.toolsets.link import Link
 from gateway.toolsets.listing import Listing, read_listing
-
-logger = logging.getLogger(__name__)
+from gateway.toolsets.notices import tell_down, tell_vanished
+from gateway.toolsets.pace import DEBOUNCE_S, Pace
 
 State = Literal["connecting", "ready", "down"]
 _FIRST_DELAY_S, _LAST_DELAY_S = 0.2, 30.0
 _STEADY_S = 10.0
-_DEBOUNCE_S = 0.05
 _REOPEN_S = 5.0
 _REFUSALS_S = 1.0
 _MAX_FAILED_LISTS = 3
@@ -53,12 +50,14 @@ class Upstream:
         self.config = config
         self.state: State = "connecting"
         self.error: str | None = None
+        self.warning: str | None = None
         self.listing: Listing | None = None
         self.listed_at: float | None = None
         self.on_listing = on_listing
         self.on_news: Callable[[ServerEvent], None] = lambda _: None
         self._link: Link | None = None
         self._era: str = config.mode
+        self._pace = Pace(config.poll_s)
         self._listed = asyncio.Event()
         self._failed = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -109,7 +108,7 @@ class Upstream:
         self._expect_news()
         self._hurry.set()
         if self._link is not None:
-            self._link.wake.set()
+            self._link.asked.set()
         await self.first_listing(timeout_s)
 
     async def call(self, tool: str, arguments: dict[str, Any]) -> CallToolResult:
@@ -122,23 +121,12 @@ class Upstream:
             InputRequired: the tool asks for more input.
             UpstreamDown: not connected, the connection broke, or the server broke the protocol.
         """
-        _check_wire(tool, arguments)
+        check_wire(tool, arguments)
         caller = CALLER.get()
         answers = caller.answers if caller is not None else {}
         params = {"name": tool, "arguments": arguments, **answers}
         raw = await self.request("tools/call", params, tool)
-        if raw.get("resultType") == "input_required":
-            raise InputRequired(f"{tool} asks for more input, which nobody here can give", raw)
-        try:
-            result = CallToolResult.model_validate(raw, by_name=False)
-            if not result.is_error and self._link is not None:
-                await self._link.check_output(tool, result)
-        except (ValidationError, RuntimeError) as exc:
-            message = str(exc).split("\n", 1)[0]
-            raise UpstreamDown(
-                f"server {self.name} answered {tool} with no result: {message}"
-            ) from exc
-        return result
+        return await result_of(self.config, self._link, tool, raw)
 
     async def request(
         self, method: str, params: Mapping[str, Any], what: str | None = None
@@ -235,26 +223,34 @@ class Upstream:
                 tasks.cancel_scope.cancel()
 
     async def _serve(self, link: Link) -> None:
-        failures = 0
         while not link.broken.is_set():
-            link.wake = anyio.Event()
+            link.calm()
             try:
                 self._take(await read_listing(link.client), link)
-                failures, pause = 0, self.config.poll_s * random.uniform(0.9, 1.1)
             except MCPError as exc:
-                failures += 1
+                self._pace = self._pace.failed()
                 lost = self._link is None or exc.code == SESSION_LOST or link.broken.is_set()
-                if lost or failures == _MAX_FAILED_LISTS:
+                if lost or self._pace.failures >= _MAX_FAILED_LISTS:
                     raise
                 self._note_failure(exc)
                 self._failed.set()
-                pause = _FIRST_DELAY_S * 2**failures
-            with anyio.move_on_after(pause):
-                await _either(link.wake, link.broken)
-                await anyio.sleep(_DEBOUNCE_S)
+            await self._rest(link)
         raise MCPError(CONNECTION_CLOSED, "the connection was closed by the server")
 
+    async def _rest(self, link: Link) -> None:
+        """Until the next list is due or asked for, or the connection is over."""
+        with anyio.move_on_after(self._pace.poll_in(time.monotonic(), random.random())):
+            await link.stirred()
+            with anyio.move_on_after(self._pace.told_in(time.monotonic())):
+                await link.pressed()
+            await anyio.sleep(DEBOUNCE_S if link.asked.is_set() else 0)
+
     def _take(self, listing: Listing, link: Link) -> None:
+        self._pace = self._pace.listed(self.listing, listing, time.monotonic())
+        if self._pace.empties == 1:
+            self.warning = tell_vanished(self.name, self.listing)
+        elif not self._pace.empties:
+            self.warning = None
         self.listing, self.listed_at = listing, time.time()
         self.state, self.error = "ready", None
         self._link = link
@@ -268,27 +264,5 @@ class Upstream:
     def _note_failure(self, exc: Exception) -> None:
         self.state = "down"
         self.error = reason(exc)
-        logger.warning(
-            "server %s is down: %s", self.name, self.error,
-            extra={"event": "upstream_down", "server": self.name},
-        )  # fmt: skip
-
-
-async def _either(first: anyio.Event, second: anyio.Event) -> None:
-    async with anyio.create_task_group() as tasks:
-
-        async def wait(event: anyio.Event) -> None:
-            await event.wait()
-            tasks.cancel_scope.cancel()
-
-        tasks.start_soon(wait, first)
-        tasks.start_soon(wait, second)
-
-
-def _check_wire(tool: str, arguments: dict[str, Any]) -> None:
-    """The SDK loses the whole connection over a message that it cannot write."""
-    try:
-        json.dumps(arguments, allow_nan=False, ensure_ascii=False).encode()
-    except (ValueError, RecursionError) as exc:
-        message = f"JSON cannot carry them: {exc}".split("\n", 1)[0]
-        raise InvalidArguments(tool, [{"pointer": "", "message": message}]) from exc
+        age_s = time.time() - self.listed_at if self.listed_at is not None else None
+        tell_down(self.name, self.error, self.listing, age_s)

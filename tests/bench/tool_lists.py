@@ -2,14 +2,15 @@
 
     python -m tests.bench.tool_lists FOLDER
 
-Each server is installed in an environment of its own beneath the folder, started over stdio and
-asked for all its tools; what is there already is not done again. One that cannot be installed or
-started is left out, and said so.
+Each server is installed from PyPI or npm in an environment of its own beneath the folder, started
+over stdio and asked for all its tools; what is there already is not done again. One that cannot
+be installed or started is left out, and said so.
 """
 
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,13 +21,15 @@ from tests.adapters import support_toolset
 
 _OLD_SDK = "mcp<2"
 _PROTOCOL = "2025-06-18"
+_INSTALL_S, _ANSWER_S = 900, 120
 
 
 @dataclass(frozen=True)
 class Server:
-    """A server as its package index knows it, and how its program is started.
+    """One version of a server, `name==version`, and how its program is started.
 
-    `tuned`: its list was looked at when the thresholds were set; the others are held out.
+    `tuned`: its list was looked at when the thresholds were set; the others are held out. Names
+    that begin with `@` are npm's, the others PyPI's.
     """
 
     package: str
@@ -38,6 +41,16 @@ class Server:
     def name(self) -> str:
         """The package without its version."""
         return self.package.partition("==")[0]
+
+    @property
+    def on_npm(self) -> bool:
+        """Whether npm has it, and not PyPI."""
+        return self.package.startswith("@")
+
+    @property
+    def place(self) -> str:
+        """The name of its folder and of its list."""
+        return self.package.removeprefix("@").replace("/", "-")
 
 
 SERVERS = (
@@ -54,29 +67,48 @@ SERVERS = (
 
 def tool_lists(folder: Path) -> dict[str, Toolset]:
     """The tool list of each server that has one, and the order desk's."""
-    folder.mkdir(parents=True, exist_ok=True)
     found = {"support": support_toolset()}
     for server in SERVERS:
-        file = folder / f"{server.name}.json"
-        if not file.exists():
-            try:
-                listed = list(_listed(server, _program(server, folder)))
-            except (OSError, ValueError, subprocess.SubprocessError) as exc:
-                print(f"{server.name} is left out: {exc}", file=sys.stderr)
-                continue
-            file.write_text(json.dumps({"server": server.name, "tools": listed}))
-        found[server.name] = Toolset.from_json(json.loads(file.read_text()))
+        listed = tool_list(server, folder)
+        if listed is not None:
+            found[server.name] = Toolset.from_json({"server": server.name, "tools": listed})
     return found
+
+
+def tool_list(server: Server, folder: Path) -> list[dict[str, Any]] | None:
+    """The tools of one server as it lists them; None, with a word on stderr, if it does not."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if kept_list(server, folder) is None:
+        try:
+            listed = list(_listed(server, _program(server, folder)))
+        except (OSError, ValueError, subprocess.SubprocessError) as exc:
+            print(f"{server.package} is left out: {exc}", file=sys.stderr)
+            return None
+        (folder / f"{server.place}.json").write_text(json.dumps(listed))
+    return kept_list(server, folder)
+
+
+def kept_list(server: Server, folder: Path) -> list[dict[str, Any]] | None:
+    """The tools of one server that were listed before; None if they were not."""
+    file = folder / f"{server.place}.json"
+    return json.loads(file.read_text()) if file.exists() else None
 
 
 def _program(server: Server, folder: Path) -> Path:
     """Install a server in an environment of its own."""
-    home = folder / server.name
+    home = (folder / server.place).resolve()
+    if server.on_npm:
+        program = home / "node_modules" / ".bin" / server.program
+        if not program.exists():
+            name = server.package.replace("==", "@")
+            npm = ["npm", "install", "--silent", "--prefix", str(home), name]
+            subprocess.run(npm, check=True, timeout=_INSTALL_S)
+        return program
     program = home / "bin" / server.program
     if not program.exists():
         subprocess.run([sys.executable, "-m", "venv", home], check=True)
         pip = [str(home / "bin" / "python"), "-m", "pip", "install", "--quiet"]
-        subprocess.run([*pip, server.package, _OLD_SDK], check=True, timeout=900)
+        subprocess.run([*pip, server.package, _OLD_SDK], check=True, timeout=_INSTALL_S)
     return program
 
 
@@ -86,6 +118,8 @@ def _listed(server: Server, program: Path) -> Iterator[dict[str, Any]]:
         [program, *server.arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL, cwd=program.parent, text=True,
     ) as process:  # fmt: skip
+        limit = threading.Timer(_ANSWER_S, process.kill)
+        limit.start()
         try:
             client = {"name": "bench", "version": "1"}
             _ask(process, 1, "initialize", protocolVersion=_PROTOCOL, capabilities={},
@@ -97,6 +131,7 @@ def _listed(server: Server, program: Path) -> Iterator[dict[str, Any]]:
                 yield from page["tools"]
                 number, cursor = number + 1, page.get("nextCursor")
         finally:
+            limit.cancel()
             process.kill()
 
 

@@ -176,8 +176,8 @@ SPELLING = (
              {**s, "additionalProperties": True}, "notation", "notation"),
     Mutation("an unused definition", lambda s, r: {**s, "$defs": {**s.get("$defs", {}), "No": {}}},
              "notation", "notation"),
-    Mutation("a dialect", lambda s, r: {**s, "$schema": "http://json-schema.org/draft-07/schema#"},
-             "notation", "notation"),
+    Mutation("a dialect", lambda s, r: None if "$schema" in s else
+             {**s, "$schema": "http://json-schema.org/draft-07/schema#"}, "notation", "notation"),
     Mutation("spaces", _at_a_node(lambda n: " " in n.get("description", ""), _spaced),
              "notation", "notation"),
     Mutation("null as anyOf", _null_as("anyOf"), "notation", "notation"),

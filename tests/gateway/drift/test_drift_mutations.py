@@ -12,6 +12,7 @@ from gateway.drift import compare
 from gateway.drift.changes import Drift
 from gateway.types import Toolset
 from tests.adapters import support_toolset
+from tests.bench.revisions import kept
 from tests.gateway.drift.mutations import MEANING, SPELLING, Mutation, respelt
 
 EVERYTHING: dict[str, Any] = {
@@ -40,7 +41,11 @@ EVERYTHING: dict[str, Any] = {
     },
 }
 """What the order desk's tools lack: references that lead back, null, constants, nested objects."""
-SCHEMAS = [tool.input_schema for tool in support_toolset().tools] + [EVERYTHING]
+SCHEMAS = [
+    EVERYTHING,
+    *(tool.input_schema for own in (support_toolset(), *kept().values()) for tool in own.tools),
+]
+"""Of the order desk and of real servers, which were published by others."""
 
 
 def drift(before: dict[str, Any], after: dict[str, Any]) -> Drift:
