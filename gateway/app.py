@@ -69,6 +69,7 @@ def build_app(config: Config, *, engine: Engine | None = None) -> FastAPI:
         Guard,
         body_bytes=config.limits.body_bytes,
         concurrent_requests=config.limits.concurrent_requests,
+        open_streams=config.limits.open_streams,
         hosts=(*LOOPBACK, *config.allowed_hosts),
         origins=config.allowed_origins,
     )

@@ -59,7 +59,9 @@ class Dispatcher:
         entry = self._watch.catalog.entries.get(call.tool)
         if entry is None:
             raise UnknownTool(f"there is no tool {call.tool!r}")
+        started = time.perf_counter()
         errors = entry.validator.errors(call.arguments)
+        self._metrics.seconds.labels("validate").observe(time.perf_counter() - started)
         if errors:
             raise InvalidArguments(call.tool, [error.as_dict() for error in errors])
         if not approved:

@@ -8,9 +8,11 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import choose_encoder
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 _OURS = ("gateway", "training", "mcp_servers")
@@ -146,6 +148,12 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "pointsman_requests",
+            "Requests to route or to call, by the face they came to; the outcome of one that "
+            "failed is the code of its error.",
+            ("face", "outcome", "reason_code"), registry=self.registry,
+        )  # fmt: skip
         self.routes = Counter(
             "pointsman_routes", "Routed requests.", ("model", "outcome", "reason_code"),
             registry=self.registry,
@@ -156,7 +164,10 @@ class Metrics:
         )  # fmt: skip
         self.seconds = Histogram(
             "pointsman_step_seconds", "Time of a step of a request.", ("step",),
-            buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30),
+            buckets=(
+                0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05,
+                0.1, 0.2, 0.5, 1, 2, 5, 10, 30,
+            ),
             registry=self.registry,
         )  # fmt: skip
         self.tokens = Counter(
@@ -178,12 +189,23 @@ class Metrics:
         )  # fmt: skip
         self.versions = VersionMetrics(self.registry)
         self.chats = AnswerMetrics(self.registry)
-
         self.engine_up = Gauge(
             "pointsman_engine_up", "Whether a replica of the engine gets prompts.", ("replica",),
             registry=self.registry,
         )  # fmt: skip
 
+    def health(self, servers: Mapping[str, bool], replicas: Mapping[str, bool]) -> None:
+        """Take over who is up now; those that are gone have no line any more."""
+        for gauge, found in ((self.upstream_up, servers), (self.engine_up, replicas)):
+            gauge.clear()
+            for name, is_up in found.items():
+                gauge.labels(name).set(is_up)
+
     def text(self) -> bytes:
         """The Prometheus text format."""
         return generate_latest(self.registry)
+
+    def rendered(self, accept: str) -> tuple[bytes, str]:
+        """The format that an `Accept` header asks for, OpenMetrics or text, and its media type."""
+        write, media_type = choose_encoder(accept)
+        return write(self.registry), media_type

@@ -91,23 +91,24 @@ class Pipeline:
             UpstreamTimeout: a dispatched call was not answered in time.
         """
         clock = _Clock()
-        request.check_text()
-        with self._asked(request) as chosen:
-            active = chosen.active
-            agent = self._agent_toolsets.compiled(request.tools, active)
-            route = await self._route(request, chosen, agent)
-            clock.lap("route")
-            checks = self._judge.checks(route, request, active, agent)
-            decision = self._judge.decision(route, checks, request, active)
-            clock.lap("validate")
-            dispatched = await self._dispatch(request, decision, clock)
-            reply = _reply(active, agent, route, checks, decision, dispatched, clock)
-        self._keep(request, reply, active, agent, dispatched.failure)
-        self._trials.answered(chosen, decision, clock.steps["route"] / 1000, route.confidence)
-        self.shadow.follow(request, chosen, decision)
-        if dispatched.failure is not None:
-            raise dispatched.failure
-        return reply
+        with self._counted(request.face):
+            request.check_text()
+            with self._asked(request) as chosen:
+                active = chosen.active
+                agent = self._agent_toolsets.compiled(request.tools, active)
+                route = await self._route(request, chosen, agent)
+                clock.lap("route")
+                checks = self._judge.checks(route, request, active, agent)
+                decision = self._judge.decision(route, checks, request, active)
+                clock.lap("validate")
+                dispatched = await self._dispatch(request, decision, clock)
+                reply = _reply(active, agent, route, checks, decision, dispatched, clock)
+            self._keep(request, reply, active, agent, dispatched.failure)
+            self._trials.answered(chosen, decision, clock.steps["route"] / 1000, route.confidence)
+            self.shadow.follow(request, chosen, decision)
+            if dispatched.failure is not None:
+                raise dispatched.failure
+            return reply
 
     async def call(self, call: Call, face: str, approval: str | None = None) -> CallToolResult:
         """Validate and dispatch one call without a model.
@@ -125,6 +126,7 @@ class Pipeline:
         except PointsmanError as exc:
             failure = exc
         clock.lap("dispatch")
+        self._metrics.requests.labels(face, failure.code if failure else "call", "").inc()
         self._records.note_call(
             {
                 "id": f"call_{uuid.uuid4().hex}",
@@ -141,6 +143,15 @@ class Pipeline:
             raise failure
         assert result is not None
         return result
+
+    @contextmanager
+    def _counted(self, face: str) -> Generator[None]:
+        """Counts the request if it fails; what was decided of another, `_keep` counts."""
+        try:
+            yield
+        except PointsmanError as exc:
+            self._metrics.requests.labels(face, exc.code, "").inc()
+            raise
 
     @contextmanager
     def _asked(self, request: RouteRequest) -> Generator[Chosen]:
@@ -190,10 +201,14 @@ class Pipeline:
         failure: PointsmanError | None,
     ) -> None:
         decision, usage = reply.decision, reply.route.usage
-        self._metrics.routes.labels(reply.model, decision.outcome, decision.reason_code or "").inc()
+        reason_code = decision.reason_code or ""
+        if failure is None:
+            self._metrics.requests.labels(request.face, decision.outcome, reason_code).inc()
+        self._metrics.routes.labels(reply.model, decision.outcome, reason_code).inc()
         self._metrics.tokens.labels(reply.model, "prompt").inc(usage.prompt_tokens)
         self._metrics.tokens.labels(reply.model, "completion").inc(usage.completion_tokens)
-        self._metrics.seconds.labels("route").observe(reply.timings_ms["route"] / 1000)
+        for step in ("route", "validate", "total"):
+            self._metrics.seconds.labels(step).observe(reply.timings_ms[step] / 1000)
         offered = agent or active.live
         self._records.note_call(
             {

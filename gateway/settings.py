@@ -148,11 +148,13 @@ class AuthConfig(Part):
 
 
 class LimitsConfig(Part):
-    """Bounds on what a client may send or hold."""
+    """Bounds on what a client may send or hold. An `open_streams` is one that an agent holds open
+    to be told of news (GET of an event stream); those do no work, and are counted apart."""
 
     body_bytes: int = Field(default=1_048_576, gt=0)
     result_bytes: int = Field(default=10_485_760, gt=0)
     concurrent_requests: int = Field(default=256, gt=0)
+    open_streams: int = Field(default=2_000, gt=0)
     engine_queue: int = Field(default=64, gt=0)
 
 

@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.engines.base import Engine
+from gateway.kept import KeptAnswers
 from gateway.manifest import Adapter
 from gateway.score import Grade, figures, mcnemar
 from training.evaluation import breakdown, confidence, failures
 from training.evaluation.answers import Answer, Progress, answers
 from training.evaluation.confidence import proposals
-from training.evaluation.kept import KeptAnswers
 from training.rows import Row, rows_digest
 from training.teacher import Teacher
 from training.teacher_column import teacher_answers

@@ -4,7 +4,7 @@ check -> (training.sft) -> calibrate -> probe -> evaluate -> compare -> refuse o
 """
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,6 +13,7 @@ from typing import Any
 
 from gateway.engines.base import Engine
 from gateway.engines.local import LocalEngine
+from gateway.kept import KeptAnswers
 from gateway.manifest import Adapter, BaseModelSpec, Probe
 from gateway.types import Toolset
 from gateway.weights import weights_digest
@@ -24,7 +25,6 @@ from training.check.targets import Require
 from training.comparison import compare, in_service
 from training.environment import environment
 from training.evaluate import Progress, answers, evaluate, proposals
-from training.evaluation.kept import KeptAnswers
 from training.probes import chosen, refuse_failing
 from training.publish import PublishRefused, refuse_below, write_folder
 from training.rows import Row, RowError, read_rows, require_toolset
@@ -143,7 +143,7 @@ async def _graded(
 
 
 @contextmanager
-def _until_a_verdict(file: Path) -> Iterator[KeptAnswers]:
+def _until_a_verdict(file: Path) -> Generator[KeptAnswers]:
     """Answers that a killed publication leaves to the next; one that ended asks anew."""
     kept = KeptAnswers(file)
     try:

@@ -5,12 +5,11 @@ Servers are really connected to; nothing is written, and no adapter is loaded.
 
 import asyncio
 import contextlib
-import logging
 import platform
 import re
 import sqlite3
 import tempfile
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, metadata, requires, version
 from pathlib import Path
@@ -21,7 +20,7 @@ import httpx
 from gateway.adapters.active import drift_of
 from gateway.app import read_keys
 from gateway.commands.client import is_loopback
-from gateway.commands.output import CommandFailed
+from gateway.commands.output import CommandFailed, quiet
 from gateway.commands.serving import bind
 from gateway.config import AdapterConfig, Config, EngineConfig, load_config
 from gateway.drift_policy import harshest
@@ -53,7 +52,7 @@ async def examine(config_file: Path | None, host: str, port: int, wait_s: float)
     checks += [_keys(config, host), _port(host, port), _records(config.records.path)]
     base_model, digest = _base_model(config.engine)
     checks.append(base_model)
-    with _quiet():
+    with quiet():
         watch = Watch(config.servers, config.toolsets)
         watch.start()
         try:
@@ -245,14 +244,3 @@ def _adapter(
     harsh = harshest(rules, adapter.name, (item.grade for item in drift.tools))
     state = "fail" if ACTIONS.index(harsh) > ACTIONS.index("warn") else "note"
     return Check(name, state, f"{detail} ({', '.join(drift.names)})")
-
-
-@contextlib.contextmanager
-def _quiet() -> Generator[None]:
-    """Within: no log lines, for what they would say is a finding already."""
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logging.disable(before)

@@ -4,6 +4,7 @@ The exit code is the worst grade. What cannot be told (no gateway, no adapter, a
 never listed) is 2, unless something else has already broken.
 """
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -30,6 +31,7 @@ CODES = {
     "description": MILD, "compatible": MILD, "added": MILD,
     "breaking": HARMFUL, "renamed": HARMFUL, "removed": HARMFUL,
 }  # fmt: skip
+DEFAULT_BASE_MODEL = Path(".models/smollm2-135m-instruct")
 _ONE_LINE = 100
 
 
@@ -43,6 +45,22 @@ def drift(
         str | None,
         typer.Option(help="Only this one: a name or name@digest in service, or any folder."),
     ] = None,
+    servers: Annotated[
+        Path | None,
+        typer.Option(help="Ask these servers, of a configuration file, instead of a gateway."),
+    ] = None,
+    wait_s: Annotated[
+        float, typer.Option("--wait", min=0.1, help="Seconds to wait for a server's tools.")
+    ] = 30.0,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Replay the adapter's rows: what the drift costs.")
+    ] = False,
+    rows: Annotated[
+        int | None, typer.Option(min=1, help="Measure with so many rows, evenly spread.")
+    ] = None,
+    base_model: Annotated[
+        Path, typer.Option(help="Base model to measure with.")
+    ] = DEFAULT_BASE_MODEL,
     url: Url = DEFAULT_URL,
     as_json: AsJson = False,
 ) -> None:
@@ -52,11 +70,17 @@ def drift(
     added, 11 for breaking, renamed or removed, 2 if it cannot be told.
     """
     with reporting(as_json):
-        gateway = Gateway(url, failure=CANNOT_TELL)
-        if adapter is not None and is_folder(adapter):
-            found = [_of_folder(gateway, Path(adapter))]
+        if measure and servers is None:
+            raise CommandFailed("--measure asks servers itself: name them with --servers", 2)
+        if servers is not None:
+            replayed = (base_model, rows) if measure else None
+            found = _of_servers(servers, Path(adapter) if adapter else None, wait_s, replayed)
         else:
-            found = _of_service(gateway, adapter)
+            gateway = Gateway(url, failure=CANNOT_TELL)
+            if adapter is not None and is_folder(adapter):
+                found = [_of_folder(gateway, Path(adapter))]
+            else:
+                found = _of_service(gateway, adapter)
         if as_json:
             print_json({"adapters": found})
         else:
@@ -83,6 +107,23 @@ def _of_service(gateway: Gateway, adapter: str | None) -> Sequence[dict[str, Any
 def _is(version: str, wanted: str) -> bool:
     name, _, digest = wanted.partition("@")
     return version.partition("@")[0] == name and wanted.startswith(version if digest else name)
+
+
+def _of_servers(
+    servers: Path, folder: Path | None, wait_s: float, replayed: tuple[Path, int | None] | None
+) -> Sequence[dict[str, Any]]:
+    """Drift of adapter folders on the tools of servers; `replayed` measures it."""
+    from gateway.commands.impact import measured
+    from gateway.commands.preflight import compared
+
+    found: list[dict[str, Any]] = []
+    for item in asyncio.run(compared(servers, folder, wait_s)):
+        value = item.as_dict()
+        if replayed and not item.unreachable:
+            impact = measured(item, *replayed)
+            value |= {"impact": impact.as_dict(), "measured": impact.summary}
+        found.append(value)
+    return found
 
 
 def _of_folder(gateway: Gateway, folder: Path) -> dict[str, Any]:
@@ -122,6 +163,12 @@ def _print(item: dict[str, Any]) -> None:
         for change in tool["changes"]:
             if not renamed:
                 _print_change(change)
+    for server, reason in item.get("unreachable", {}).items():
+        print_line(f"  {server}: {reason}")
+    if "impact" in item:
+        from gateway.commands.impact import print_impact
+
+        print_impact(item["impact"], item["measured"])
 
 
 def _print_change(change: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ that is told here in one line. With `--json` the error's problem document is the
 """
 
 import json
+import logging
 import sys
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
@@ -60,6 +61,17 @@ def with_errors(detail: str, problem: Mapping[str, Any]) -> str:
     listed = problem.get("errors") or ()
     errors = [f"{error['pointer'] or '/'}: {error['message']}" for error in listed]
     return f"{detail}: {'; '.join(errors)}" if errors else detail
+
+
+@contextmanager
+def quiet() -> Generator[None]:
+    """Within: no log lines, for what they would say is in the command's result already."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def print_json(value: Any) -> None:

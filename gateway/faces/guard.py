@@ -17,6 +17,13 @@ from gateway.faces.problem import problem
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
+class _Room:
+    """So many at once, and no more."""
+
+    def __init__(self, limit: int, what: str) -> None:
+        self.limit, self.what, self.taken = limit, what, 0
+
+
 class Guard:
     """Wraps an ASGI application."""
 
@@ -26,12 +33,13 @@ class Guard:
         *,
         body_bytes: int,
         concurrent_requests: int,
+        open_streams: int,
         hosts: Sequence[str],
         origins: Sequence[str],
     ) -> None:
         """`hosts` are host names without port; `*` lets every host in."""
-        self._concurrent_requests = concurrent_requests
-        self._in_flight = 0
+        self._requests = _Room(concurrent_requests, "requests are in work")
+        self._streams = _Room(open_streams, "streams are open")
         self._app = app
         self._body_bytes = body_bytes
         self._hosts = frozenset(host.lower() for host in hosts)
@@ -54,15 +62,18 @@ class Guard:
         if body is None:
             await _answer(send, 413, "too_large", f"a body holds at most {self._body_bytes} bytes")
             return
-        if self._in_flight >= self._concurrent_requests:
-            detail = f"{self._in_flight} requests are in work already"
+        # A stream that waits for news does no work and stays for hours.
+        waits = scope["method"] == "GET" and "text/event-stream" in headers.get("accept", "")
+        room = self._streams if waits else self._requests
+        if room.taken >= room.limit:
+            detail = f"{room.taken} {room.what} already"
             await _answer(send, 429, "too_many", detail, ((b"retry-after", b"1"),))
             return
-        self._in_flight += 1
+        room.taken += 1
         try:
             await self._app(scope, replayed(body, receive), send)
         finally:
-            self._in_flight -= 1
+            room.taken -= 1
 
     def _refusal(self, headers: dict[str, str]) -> tuple[int, str, str] | None:
         host = _hostname(headers.get("host", ""))

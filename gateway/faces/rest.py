@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Header, Response
+from fastapi import APIRouter, Depends, Header, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gateway.faces.parts import Parts, agent, parts
@@ -117,10 +117,11 @@ async def readyz(gateway: AnyParts) -> Json:
 
 
 @router.get("/metrics")
-async def metrics(gateway: AgentParts) -> Response:
-    """Prometheus metrics."""
-    for upstream in gateway.watch.upstreams:
-        gateway.metrics.upstream_up.labels(upstream.name).set(upstream.state == "ready")
-    for replica in gateway.engine.status:
-        gateway.metrics.engine_up.labels(replica.url).set(replica.state == "ready")
-    return Response(gateway.metrics.text(), media_type="text/plain; version=0.0.4")
+async def metrics(request: Request, gateway: AgentParts) -> Response:
+    """Prometheus metrics, in the text format or, where asked for, OpenMetrics."""
+    gateway.metrics.health(
+        {upstream.name: upstream.state == "ready" for upstream in gateway.watch.upstreams},
+        {replica.url: replica.state == "ready" for replica in gateway.engine.status},
+    )
+    body, media_type = gateway.metrics.rendered(request.headers.get("accept", ""))
+    return Response(body, media_type=media_type)

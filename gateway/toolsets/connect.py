@@ -7,8 +7,10 @@ A session that the server has forgotten is told by a code of its own, never by t
 """
 
 import json
+import ssl
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import cache
 from typing import Any, cast
 
 import anyio
@@ -24,7 +26,7 @@ from gateway.config import ServerConfig
 from gateway.toolsets.wire import WireTransport
 
 _CONNECT_S, _READ_S, _GOODBYE_S = 10.0, 300.0, 2.0
-_MAX_EVENT_BYTES = 67_108_864
+MAX_EVENT_BYTES = 67_108_864
 _LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=100)
 CONNECTION_LOST = -32000
 """The SDK's own code for a connection that closed under a request."""
@@ -62,18 +64,34 @@ def _transport(config: ServerConfig) -> AbstractAsyncContextManager[TransportStr
 @asynccontextmanager
 async def _http(config: ServerConfig) -> AsyncGenerator[TransportStreams]:
     headers = {name: secret.get_secret_value() for name, secret in config.headers.items()}
-    timeout = httpx2.Timeout(_CONNECT_S, read=max(_READ_S, config.timeout_s))
-    general = httpx2.AsyncHTTPTransport(limits=_LIMITS)
-    transport = _SurvivingTransport(WireTransport(general))
+    timeout = read_limits(config)
+    transport = _SurvivingTransport(http_transport())
     # Parsed once: the client takes a string apart again at every request.
     url: Any = httpx2.URL(cast(str, config.url))
     async with (
         httpx2.AsyncClient(headers=headers, timeout=timeout, transport=transport) as client,
         streamable_http_client(
-            url, http_client=client, max_sse_event_size=_MAX_EVENT_BYTES
+            url, http_client=client, max_sse_event_size=MAX_EVENT_BYTES
         ) as streams,
     ):
         yield streams
+
+
+def http_transport() -> WireTransport:
+    """Connections to servers over HTTP."""
+    return WireTransport(httpx2.AsyncHTTPTransport(verify=_trusted(), limits=_LIMITS))
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Whom to trust over TLS. Read once: that takes 57 ms, and every session opens its own
+    connections."""
+    return httpx2.create_ssl_context()
+
+
+def read_limits(config: ServerConfig) -> httpx2.Timeout:
+    """How long to wait for a connection, and for each piece of an answer."""
+    return httpx2.Timeout(_CONNECT_S, read=max(_READ_S, config.timeout_s))
 
 
 class _Watched:

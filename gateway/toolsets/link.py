@@ -22,6 +22,7 @@ from mcp.types import (
 from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 
 from gateway.toolsets.caller import CALLER, Caller
+from gateway.toolsets.straight import Straight
 
 _RESERVED_META = "io.modelcontextprotocol/"
 _AGENTS_OWN = (CLIENT_INFO_META_KEY, CLIENT_CAPABILITIES_META_KEY)
@@ -30,9 +31,10 @@ _AGENTS_OWN = (CLIENT_INFO_META_KEY, CLIENT_CAPABILITIES_META_KEY)
 @dataclass(eq=False)
 class Link:
     """One live connection. `wake` tells the owner of a change, `asked` that somebody waits for a
-    list, `broken` that it is over."""
+    list, `broken` that it is over. `straight` is the shorter way, where there is one."""
 
     client: Client
+    straight: Straight | None = None
     wake: anyio.Event = field(default_factory=anyio.Event)
     asked: anyio.Event = field(default_factory=anyio.Event)
     broken: anyio.Event = field(default_factory=anyio.Event)
@@ -66,8 +68,15 @@ class Link:
             data["params"]["_meta"] |= {k: caller.meta[k] for k in _AGENTS_OWN if k in caller.meta}
         if caller is not None and caller.wants_progress:
             options["on_progress"] = caller.progress
+        straight = self.straight if self.modern else None
         self._callers.append(caller)
         try:
+            # Reports of progress find their request in the SDK's client alone.
+            if straight is not None and straight.usable and "on_progress" not in options:
+                headers = options.get("headers", {})
+                found = await straight.request(method, data["params"], headers, caller)
+                if found is not None:
+                    return found
             return await session._dispatcher.send_raw_request(method, data["params"], options)
         finally:
             self._callers.remove(caller)

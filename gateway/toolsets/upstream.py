@@ -33,6 +33,7 @@ from gateway.toolsets.link import Link
 from gateway.toolsets.listing import Listing, read_listing
 from gateway.toolsets.notices import tell_down, tell_vanished
 from gateway.toolsets.pace import DEBOUNCE_S, Pace
+from gateway.toolsets.straight import straight_way
 
 State = Literal["connecting", "ready", "down"]
 _FIRST_DELAY_S, _LAST_DELAY_S = 0.2, 30.0
@@ -211,8 +212,8 @@ class Upstream:
             message_handler=on_message,
             read_timeout_seconds=self.config.timeout_s,
         )
-        async with client:
-            link = Link(client)
+        async with client, straight_way(self.config) as straight:
+            link = Link(client, straight)
             # Probing costs ten seconds on servers that ignore what they do not know.
             self._era = self.config.mode if link.modern else "legacy"
             async with anyio.create_task_group() as tasks:

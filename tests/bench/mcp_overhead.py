@@ -1,94 +1,71 @@
 """What the MCP face adds to a tool call, and to a list of a thousand tools.
 
-    python tests/bench/mcp_overhead.py [--calls N] [--era auto|legacy] [--fastmcp-python FILE]
+    make bench-mcp
+    python -m tests.bench.mcp_overhead [--calls N] [--era auto|legacy] [--fastmcp-python FILE]
 
-Starts an upstream (an echo tool, and a second server with a thousand tools) and the gateway
-before it (validation, call record and metrics on), and, with `--fastmcp-python`, the FastMCP
-proxy in an environment of its own. One client calls each in turn, one call at a time and then
-sixteen at once. Prints a table, and one JSON object as its last line.
+Starts an upstream (an echo tool, and a second server with a thousand tools), the gateway before
+it (validation, call record and metrics on), and, with `--fastmcp-python`, the FastMCP proxy in an
+environment of its own. A client of the MCP SDK calls each, one call at a time and sixteen at
+once; the three take turns in short rounds, so that a busy machine slows them alike. Prints a
+table, and one JSON object as its last line.
 """
 
 import argparse
 import asyncio
 import contextlib
 import json
-import signal
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
 from mcp import Client
 
+from tests.bench.lists import Lists, timed_lists
+from tests.bench.stand import Stand, process, stand, until_open
 from tests.ports import free_port
 
 AT_ONCE = 16
+ROUNDS = 10
 TOOLS = 1_000
-START_S = 600
-UPSTREAM = """
-import contextlib, json, sys, uvicorn
-from mcp.server import Server
-from mcp.types import CallToolResult, ListToolsResult, TextContent, Tool
-from starlette.applications import Starlette
-from starlette.responses import Response
-from starlette.routing import Mount, Route
-SCHEMA = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
-def tools(count):
-    words = "Looks up what is known of one thing, and says so in a sentence or two."
-    return [Tool(name=f"tool_{n}", description=words, input_schema=SCHEMA) for n in range(count)]
-def server(listed):
-    async def list_tools(ctx, params):
-        return ListToolsResult(tools=listed)
-    async def call(ctx, params):
-        return CallToolResult(content=[TextContent(type="text", text=params.arguments["text"])])
-    return Server("bench", on_list_tools=list_tools, on_call_tool=call,
-                  get_tool_input_schema=lambda name: SCHEMA)
-one = server([Tool(name="echo", description="Says it again.", input_schema=SCHEMA)])
-many = server(tools(int(sys.argv[2])))
-apps = [app.streamable_http_app(streamable_http_path="/") for app in (one, many)]
-body = b"x"
-async def plain(request):
-    return Response(body, media_type="application/json")
-async def size(request):
-    global body
-    body = b"x" * int(request.path_params["size"])
-    return Response()
-@contextlib.asynccontextmanager
-async def lifespan(_):
-    async with one.session_manager.run(), many.session_manager.run():
-        yield
-app = Starlette(lifespan=lifespan, routes=[
-    Route("/plain", plain), Route("/size/{size:int}", size),
-    Mount("/mcp", apps[0]), Mount("/many", apps[1])])
-uvicorn.run(app, port=int(sys.argv[1]), log_level="warning")
-"""
+FASTMCP_SHARE = 10
+"""The proxy is given one call for this many of the others, or it would take most of the time."""
 PROXY = """
 import sys
 from fastmcp.server import create_proxy
 create_proxy(sys.argv[1]).run(transport="http", host="127.0.0.1", port=int(sys.argv[2]))
 """
-CONFIG = """
-[[servers]]
-name = "one"
-url = "http://127.0.0.1:{port}/mcp/"
-[[servers]]
-name = "many"
-url = "http://127.0.0.1:{port}/many/"
-[records]
-path = "records.sqlite"
-"""
 Ask = Callable[[], Awaitable[Any]]
+
+
+@dataclass
+class Row:
+    """What was measured of one path: milliseconds of single calls, and calls at once."""
+
+    times: list[float] = field(default_factory=list[float])
+    crowd: int = 0
+    crowd_s: float = 0.0
+
+    @property
+    def p50_ms(self) -> float:
+        return statistics.median(self.times)
+
+    @property
+    def p95_ms(self) -> float:
+        return sorted(self.times)[int(0.95 * len(self.times))]
+
+    @property
+    def rps(self) -> float:
+        return self.crowd / self.crowd_s
 
 
 def main() -> None:
     """Run the benchmark."""
     options = argparse.ArgumentParser()
-    options.add_argument("--calls", type=int, default=500)
+    options.add_argument("--calls", type=int, default=2_000)
     options.add_argument("--era", choices=("auto", "legacy"), default="auto")
     options.add_argument("--fastmcp-python", type=Path)
     chosen = options.parse_args()
@@ -97,82 +74,60 @@ def main() -> None:
 
 
 async def _run(folder: Path, calls: int, era: str, fastmcp: Path | None) -> None:
-    upstream, gateway, proxy = free_port(), free_port(), free_port()
-    config = folder / "pointsman.toml"
-    config.write_text(CONFIG.format(port=upstream))
-    pointsman = str(Path(sys.executable).parent / "pointsman")
-    direct = f"http://127.0.0.1:{upstream}/mcp/"
-    with contextlib.ExitStack() as running:
-        start = running.enter_context
-        start(_process(sys.executable, "-c", UPSTREAM, str(upstream), str(TOOLS)))
-        await _until_open(upstream)
-        start(_process(pointsman, "serve", "--config", str(config), "--port", str(gateway)))
-        await _until_open(gateway)
-        at = {"direct": direct, "gateway": f"http://127.0.0.1:{gateway}/mcp/one"}
+    async with stand(folder, TOOLS) as up, contextlib.AsyncExitStack() as stack:
+        asks = {
+            "direct": await stack.enter_async_context(_client(up.direct, era)),
+            "gateway": await stack.enter_async_context(_client(up.through, era)),
+        }
         if fastmcp is not None:
-            start(_process(str(fastmcp), "-c", PROXY, direct, str(proxy)))
-            await _until_open(proxy)
-            at["fastmcp"] = f"http://127.0.0.1:{proxy}/mcp"
-        rows = {name: await _calls(url, calls, era) for name, url in at.items()}
-        lists = await _lists(gateway, upstream, max(calls // 10, 5))
+            url = await _proxy(stack, up, fastmcp)
+            asks["fastmcp"] = await stack.enter_async_context(_client(url, era))
+        rows = await _rounds(asks, calls)
+        lists = await timed_lists(up, TOOLS, max(calls // 10, 10))
     _report(rows, lists)
 
 
-async def _calls(url: str, count: int, era: Any) -> dict[str, float]:
+async def _proxy(stack: contextlib.AsyncExitStack, up: Stand, python: Path) -> str:
+    port = free_port()
+    stack.enter_context(process(str(python), "-c", PROXY, up.direct, str(port)))
+    await until_open(port)
+    return f"http://127.0.0.1:{port}/mcp"
+
+
+@contextlib.asynccontextmanager
+async def _client(url: str, era: Any):
     async with Client(url, mode=era, cache=None) as client:
 
         async def ask() -> None:
             result = await client.call_tool("echo", {"text": "hello"})
             assert not result.is_error, result
 
-        while True:  # the gateway lists its servers while it starts
-            with contextlib.suppress(Exception):
-                await ask()
-                break
-            await asyncio.sleep(0.1)
-        await _timed(ask, max(count // 10, 5))  # warm-up
-        times = await _timed(ask, count)
-        started = time.perf_counter()
-        turns = count // AT_ONCE + 1
-        await asyncio.gather(*(_timed(ask, turns) for _ in range(AT_ONCE)))
-        rate = AT_ONCE * turns / (time.perf_counter() - started)
-    return {"p50_ms": statistics.median(times), "rps": rate}
+        yield ask
 
 
-async def _lists(gateway: int, upstream: int, count: int) -> dict[str, float]:
-    """A list of a thousand tools beside a plain answer of the same size."""
-    meta = {
-        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-        "io.modelcontextprotocol/clientCapabilities": {},
-    }
-    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": meta}}
-    headers = {
-        "accept": "application/json, text/event-stream",
-        "mcp-protocol-version": "2026-07-28",
-        "mcp-method": "tools/list",
-    }
-    async with httpx.AsyncClient(timeout=START_S) as client:
-        base = f"http://127.0.0.1:{upstream}"
-
-        async def listed() -> bytes:
-            url = f"http://127.0.0.1:{gateway}/mcp/many"
-            return (await client.post(url, json=body, headers=headers)).content
-
-        async def plain() -> bytes:
-            return (await client.get(f"{base}/plain")).content
-
-        while len(json.loads(found := await listed())["result"]["tools"]) < TOOLS:
-            await asyncio.sleep(0.1)
-        await client.get(f"{base}/size/{len(found)}")
-        assert len(await plain()) == len(found)
-        return {
-            "list_bytes": len(found),
-            "list_ms": statistics.median(await _timed(listed, count)),
-            "plain_ms": statistics.median(await _timed(plain, count)),
-        }
+async def _rounds(asks: dict[str, Ask], calls: int) -> dict[str, Row]:
+    rows = {name: Row() for name in asks}
+    for number in range(ROUNDS + 1):
+        if number == 1:  # the first was to warm up
+            rows = {name: Row() for name in asks}
+        for name, ask in asks.items():
+            count = calls // ROUNDS // (FASTMCP_SHARE if name == "fastmcp" else 1)
+            rows[name].times += await timed(ask, max(count, 2))
+        for name, ask in asks.items():
+            count = calls // ROUNDS // (FASTMCP_SHARE if name == "fastmcp" else 1)
+            await _crowd(ask, max(count // AT_ONCE, 1), rows[name])
+    return rows
 
 
-async def _timed(ask: Ask, count: int) -> list[float]:
+async def _crowd(ask: Ask, turns: int, row: Row) -> None:
+    started = time.perf_counter()
+    await asyncio.gather(*(timed(ask, turns) for _ in range(AT_ONCE)))
+    row.crowd_s += time.perf_counter() - started
+    row.crowd += AT_ONCE * turns
+
+
+async def timed(ask: Ask, count: int) -> list[float]:
+    """Milliseconds of each of `count` calls, one after another."""
     times: list[float] = []
     for _ in range(count):
         started = time.perf_counter()
@@ -181,45 +136,25 @@ async def _timed(ask: Ask, count: int) -> list[float]:
     return times
 
 
-def _report(rows: dict[str, dict[str, float]], lists: dict[str, float]) -> None:
-    print(f"{'tools/call':12}{'p50 ms':>10}{f'calls/s at {AT_ONCE}':>18}")
+def _report(rows: dict[str, Row], lists: Lists) -> None:
+    print(f"{'tools/call':12}{'p50 ms':>10}{'p95 ms':>10}{f'calls/s at {AT_ONCE}':>18}")
     for name, row in rows.items():
-        print(f"{name:12}{row['p50_ms']:10.2f}{row['rps']:18.0f}")
-    print(f"tools/list of {TOOLS}, {lists['list_bytes']} bytes: {lists['list_ms']:.2f} ms")
-    print(f"a plain answer of that size: {lists['plain_ms']:.2f} ms")
-    figures: dict[str, Any] = {}
-    for name in ("direct", "gateway", "fastmcp"):
-        row = rows.get(name)
-        figures[f"{name}_p50_ms"] = round(row["p50_ms"], 3) if row else None
-        figures[f"{name}_rps"] = round(row["rps"], 1) if row else None
-    direct, gateway = rows["direct"], rows["gateway"]
-    figures["ratio_p50"] = round(gateway["p50_ms"] / direct["p50_ms"], 3)
-    figures["ratio_rps"] = round(gateway["rps"] / direct["rps"], 3)
-    figures |= {key: round(value, 3) for key, value in lists.items()}
-    figures["ratio_list"] = round(lists["list_ms"] / lists["plain_ms"], 3)
-    print(json.dumps(figures))
-
-
-@contextlib.contextmanager
-def _process(*command: str) -> Iterator[None]:
-    process = subprocess.Popen(command)
-    try:
-        yield
-    finally:
-        process.send_signal(signal.SIGINT)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(30)
-        process.kill()
-
-
-async def _until_open(port: int) -> None:
-    async with asyncio.timeout(START_S):
-        while True:
-            with contextlib.suppress(OSError):
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-                writer.close()
-                return
-            await asyncio.sleep(0.1)
+        print(f"{name:12}{row.p50_ms:10.2f}{row.p95_ms:10.2f}{row.rps:18.0f}")
+    print(f"tools/list of {TOOLS} tools, {lists.size} bytes: {lists.list_ms:.2f} ms")
+    print(f"the same in the handshake era: {lists.handshake_ms:.2f} ms")
+    print(f"a plain answer of that size: {lists.plain_ms:.2f} ms")
+    direct, gateway, fastmcp = rows["direct"], rows["gateway"], rows.get("fastmcp")
+    figures = {
+        "direct_p50_ms": round(direct.p50_ms, 3),
+        "gateway_p50_ms": round(gateway.p50_ms, 3),
+        "fastmcp_p50_ms": round(fastmcp.p50_ms, 3) if fastmcp else None,
+        "ratio_p50": round(gateway.p50_ms / direct.p50_ms, 3),
+        "direct_rps": round(direct.rps, 1),
+        "gateway_rps": round(gateway.rps, 1),
+        "fastmcp_rps": round(fastmcp.rps, 1) if fastmcp else None,
+        "ratio_rps": round(gateway.rps / direct.rps, 3),
+    }
+    print(json.dumps(figures | lists.as_dict()))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,18 @@
 """`drift`: what is shown of a drifted toolset, and the exit code of every grade."""
 
+import asyncio
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.config import ServerConfig
 from gateway.drift import GRADES
+from gateway.engines.scripted import ScriptedEngine
+from gateway.impact.replay import kept_file, replay
+from gateway.impact.rows import read_eval_rows
 from gateway.manifest import read_adapter
 from gateway.types import Toolset
 from tests.adapters import support_toolset, write_adapter
@@ -172,3 +178,97 @@ def test_a_toolset_that_was_never_listed_cannot_be_told(tmp_path: Path, picks_fo
     assert ran.code == 2
     assert "cannot be told yet" in ran.out
     assert "has listed its tools yet" in ran.complaint
+
+
+def servers_file(folder: Path, *servers: ServerConfig, **more: Any) -> Path:
+    file = folder / "servers.json"
+    file.write_text(json.dumps({"servers": [s.stored() for s in servers], **more}, default=str))
+    return file
+
+
+def listing(folder: Path, *tools: Wire) -> ServerConfig:
+    script = Script(folder)
+    script.tell_pages([*tools])
+    return script.config()
+
+
+@pytest.mark.parametrize(("grade", "live", "code"), CASES)
+def test_servers_are_asked_without_a_gateway(
+    tmp_path: Path, grade: str, live: list[Wire], code: int
+):
+    file = servers_file(tmp_path, listing(tmp_path / "desk", *live, KEPT))
+    folder = find_adapter(tmp_path / "adapter")
+    told = pointsman("drift", "--adapter", folder, "--servers", file)
+    asked = pointsman("drift", "--adapter", folder, "--servers", file, "--json")
+    assert (told.code, asked.code) == (code, code), told.err
+    assert f"on toolset support: {grade}" in told.out
+    assert [item["grade"] for item in asked.json["adapters"]] == [grade]
+
+
+def test_the_adapters_of_the_file_are_compared_by_their_own_toolsets(tmp_path: Path):
+    desk_server = listing(tmp_path / "desk", TRAINED, KEPT)
+    other = Script(tmp_path / "other")
+    other.tell_pages([TRAINED | {"name": "elsewhere", "description": "Not ours."}])
+    config = other.config().model_copy(update={"name": "other"})
+    file = servers_file(
+        tmp_path, desk_server, config,
+        toolsets=[{"name": "support", "servers": [desk_server.name]}],
+        adapters=[{"folder": str(find_adapter(tmp_path / "adapter"))}],
+    )  # fmt: skip
+    ran = pointsman("drift", "--servers", file, "--json")
+    assert ran.code == 0, ran.err
+    assert ran.json["adapters"][0]["tools"] == []
+
+
+def test_a_server_that_cannot_be_reached_is_named_and_hides_no_harm(tmp_path: Path):
+    gone = ServerConfig(name="gone", command="/nowhere/at-all")
+    folder = find_adapter(tmp_path / "adapter")
+    unknown = servers_file(tmp_path, listing(tmp_path / "desk", KEPT), gone)
+    ran = pointsman("drift", "--adapter", folder, "--servers", unknown)
+    assert ran.code == 2
+    assert "gone: server gone cannot be used" in ran.out
+    assert "removed" not in ran.out
+    broken = listing(tmp_path / "broken", with_argument(required=True), KEPT)
+    harmful = servers_file(tmp_path, broken, gone)
+    assert pointsman("drift", "--adapter", folder, "--servers", harmful).code == 11
+
+
+def test_what_cannot_be_compared_is_said(tmp_path: Path):
+    file = servers_file(tmp_path, listing(tmp_path / "desk", KEPT))
+    assert "names no adapter" in pointsman("drift", "--servers", file).complaint
+    empty = servers_file(tmp_path)
+    folder = find_adapter(tmp_path / "adapter")
+    ran = pointsman("drift", "--adapter", folder, "--servers", empty)
+    assert "names no servers" in ran.complaint
+    ran = pointsman("drift", "--measure", "--adapter", folder)
+    assert (ran.code, "--servers" in ran.complaint) == (2, True)
+    ran = pointsman("drift", "--servers", tmp_path / "none.toml", "--adapter", folder)
+    assert ran.code == 2
+
+
+async def kept(folder: Path, name: str) -> None:
+    """The proposals of an adapter's rows, as an earlier measurement leaves them."""
+    adapter = read_adapter(folder)
+    rows = read_eval_rows(adapter)
+    engine = ScriptedEngine({r.text: r.calls[0].as_dict() for r in rows})
+    await engine.load(adapter.version, folder)
+    await replay(engine, adapter, rows, kept_file(Path(name), adapter, len(rows)))
+
+
+def test_the_cost_of_a_drift_is_measured_from_kept_proposals(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    folder = find_adapter(tmp_path / "adapter")
+    targets = [{"tool": "find", "arguments": {"id": f"ORD-{n}"}} for n in range(4)]
+    rows = [{"request": f"where is ORD-{n}", "target": t} for n, t in enumerate(targets)]
+    (folder / "eval.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    monkeypatch.chdir(tmp_path)
+    asyncio.run(kept(folder, ".pointsman/impact"))
+    file = servers_file(tmp_path, listing(tmp_path / "desk", KEPT))
+    told = pointsman("drift", "--adapter", folder, "--servers", file, "--measure")
+    asked = pointsman("drift", "--adapter", folder, "--servers", file, "--measure", "--json")
+    assert (told.code, asked.code) == (11, 11), told.err
+    assert "measured: exact 100.0 % -> 0.0 %; find 100 -> 0 (of 4 rows)" in told.out
+    (item,) = asked.json["adapters"]
+    assert item["impact"]["policy"]["exact"] == item["impact"]["drifted"]["exact"]
+    assert len(item["impact"]["flipped"]) == 4

@@ -15,12 +15,12 @@ from gateway.engines.base import Engine
 from gateway.errors import ConversationTooLong
 from gateway.fingerprint import digest
 from gateway.grounding.ground import ungrounded
+from gateway.kept import KeptAnswers
 from gateway.manifest import Adapter
 from gateway.router import Router
 from gateway.score import Grade, grade
 from gateway.types import Call, Message, Route, Toolset
 from gateway.validate import ToolValidator
-from training.evaluation.kept import KeptAnswers
 from training.rows import Row, row_json
 
 Progress = Callable[[str, int, int], None]

@@ -32,7 +32,7 @@ from gateway.faces.parts import Parts
 from gateway.faces.problem import problem_response
 
 _PATH = "/mcp"
-_SESSIONS = 1_000
+_SESSIONS = 2_000
 _ACCEPT = ("application/json", "text/event-stream")
 
 

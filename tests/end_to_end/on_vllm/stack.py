@@ -23,6 +23,7 @@ POINTSMAN = Path(sys.executable).parent / "pointsman"
 BASE_MODEL = ROOT / ".models" / "smollm2-135m-instruct"
 SUPPORT = ROOT / "deploy" / "adapters" / "support"
 START_S = 600.0
+NO_ADAPTER = "no adapter is in service"
 SERVER = """
 log = "json"
 adapter_store = "{folder}/store"
@@ -115,7 +116,7 @@ def gateway(
         try:
             with httpx.Client(base_url=url, timeout=120, trust_env=False) as client:
                 found = Gateway(url, client, process, log)
-                wait(lambda: _ready(found), log)
+                wait(lambda: _ready(found, not adapters), log)
                 yield found
         finally:
             process.terminate()
@@ -156,9 +157,11 @@ def _document(process: "subprocess.Popen[str]", log: Path) -> dict[str, Any]:
     raise AssertionError(f"`engine start` ended: {text}\n{tail(log)}")
 
 
-def _ready(found: Gateway) -> bool:
+def _ready(found: Gateway, bare: bool) -> bool:
+    """Whether it can route; a `bare` one, whether it lacks nothing but an adapter."""
     assert found.process.poll() is None, tail(found.log)
     try:
-        return found.client.get("/readyz").status_code == 200
+        answer = found.client.get("/readyz")
     except httpx.TransportError:
         return False
+    return answer.status_code == 200 or (bare and answer.json()["missing"] == [NO_ADAPTER])

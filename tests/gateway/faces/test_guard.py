@@ -42,7 +42,8 @@ class Echo:
 
 def guarded(app: Any, **settings: Any) -> httpx.AsyncClient:
     values: dict[str, Any] = {
-        "body_bytes": 100, "concurrent_requests": 10, "hosts": LOOPBACK, "origins": (),
+        "body_bytes": 100, "concurrent_requests": 10, "open_streams": 10,
+        "hosts": LOOPBACK, "origins": (),
     }  # fmt: skip
     transport = httpx.ASGITransport(Guard(app, **{**values, **settings}))
     return httpx.AsyncClient(transport=transport, base_url="http://localhost")
@@ -150,6 +151,24 @@ async def test_a_crowd_is_turned_away_until_there_is_room() -> None:
         assert (await first).content == b"1"
         assert (await client.post("/", content=b"3")).content == b"3"
     assert app.bodies == [b"1", b"3"]
+
+
+async def test_streams_that_wait_for_news_take_no_room_from_requests_and_have_a_limit() -> None:
+    app = Echo()
+    app.gate.clear()
+    listens = {"accept": "text/event-stream"}
+    async with guarded(app, concurrent_requests=1, open_streams=1) as client:
+        stream = asyncio.create_task(client.get("/", headers=listens))
+        await app.arrived.wait()
+        second = await client.get("/", headers=listens)
+        assert problem_of(second)["detail"] == "1 streams are open already"
+        assert (second.status_code, second.headers["Retry-After"]) == (429, "1")
+        app.arrived.clear()
+        request = asyncio.create_task(client.post("/", content=b"1"))
+        await app.arrived.wait()
+        app.gate.set()
+        assert (await request).content == b"1"
+        assert (await stream).status_code == 200
 
 
 KEYS = {"agent_keys": ("agent-key", "other-key"), "admin_keys": ("admin-key",)}

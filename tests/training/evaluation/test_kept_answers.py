@@ -6,11 +6,11 @@ import pytest
 
 from gateway.engines.base import Prompt
 from gateway.engines.scripted import ScriptedEngine
+from gateway.kept import KeptAnswers
 from gateway.manifest import read_adapter
 from gateway.types import Call, Evidence, Message, Route, Usage
 from tests.adapters import write_adapter
 from training.evaluate import answers, evaluate
-from training.evaluation.kept import KeptAnswers
 from training.rows import Row
 
 TRACK = {"tool": "track_order", "arguments": {"order_id": "ORD-1234"}}

@@ -1,0 +1,63 @@
+"""The rows that an adapter carries to be measured with: `eval.jsonl` of its folder."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.errors import AdapterRefused
+from gateway.grammar import parse_answer
+from gateway.manifest import Adapter
+from gateway.types import Call, Message
+
+FILE = "eval.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class EvalRow:
+    """A conversation, the calls that it wants (none for no_tool), and which of their arguments are
+    free text."""
+
+    messages: tuple[Message, ...]
+    calls: tuple[Call, ...]
+    accept: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """What the user said last."""
+        return self.messages[-1].content
+
+
+def read_eval_rows(adapter: Adapter) -> Sequence[EvalRow]:
+    """Every row of an adapter's folder, in order.
+
+    Raises:
+        AdapterRefused: there are none, or a line is broken; names it.
+    """
+    file = adapter.folder / FILE
+    rows: list[EvalRow] = []
+    try:
+        # Not splitlines: a text may hold U+2028 and its like unescaped.
+        for number, line in enumerate(file.read_text(encoding="utf-8").split("\n"), 1):
+            if line.strip():
+                try:
+                    rows.append(_row(json.loads(line)))
+                except (ValueError, KeyError, TypeError, AttributeError) as exc:
+                    raise AdapterRefused(f"{file}:{number}: no row: {exc}") from exc
+    except OSError as exc:
+        raise AdapterRefused(f"{file}: {exc.strerror}") from exc
+    if not rows:
+        raise AdapterRefused(f"{file}: no rows to measure with")
+    return rows
+
+
+def _row(value: Mapping[str, Any]) -> EvalRow:
+    turns: Any = value.get("messages") or [{"role": "user", "content": value["request"]}]
+    wanted = parse_answer(json.dumps(value["target"]))
+    if wanted.error is not None:
+        raise ValueError(f"target is no answer: {wanted.error}")
+    return EvalRow(
+        tuple(Message(turn["role"], turn["content"]) for turn in turns),
+        wanted.calls,
+        tuple(value.get("accept", ())),
+    )
