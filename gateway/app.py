@@ -85,11 +85,10 @@ def build_parts(config: Config, engine: Engine) -> Parts:
         max_calls=config.records.max_calls,
     )
     watch = Watch(config.servers, config.toolsets, Holds(records))
-    servers_of = {toolset.name: toolset.servers for toolset in config.toolsets}
 
     def is_listed(toolset: str) -> bool:
         listed = {upstream.name for upstream in watch.upstreams if upstream.listing is not None}
-        return listed.issuperset(servers_of.get(toolset, (toolset,)))
+        return listed.issuperset(config.servers_of(toolset))
 
     silences = Silences(records)
     notices = DriftNotices(metrics, silences.covers)

@@ -6,12 +6,19 @@ Whoever asks decides what identifies a question; a half-written last line is dro
 
 import json
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from gateway.types import Call, Evidence, Route, Usage
+from gateway.errors import ConversationTooLong
+from gateway.manifest import Adapter
+from gateway.router import Router
+from gateway.types import Call, Evidence, Message, Route, Usage
+
+Answer = tuple[Route, float]
+"""A model's answer, and how many seconds it took."""
 
 
 class KeptAnswers:
@@ -27,7 +34,7 @@ class KeptAnswers:
         self._file = file
         whole = file.read_bytes() if file.exists() else b""
         whole = whole[: whole.rfind(b"\n") + 1]
-        self._found: dict[str, tuple[Route, float]] = {}
+        self._found: dict[str, Answer] = {}
         for number, line in enumerate(whole.splitlines(), 1):
             try:
                 value = json.loads(line)
@@ -37,8 +44,8 @@ class KeptAnswers:
         if file.exists():
             os.truncate(file, len(whole))
 
-    def get(self, key: str) -> tuple[Route, float] | None:
-        """An answer and the seconds it took, if it is there."""
+    def get(self, key: str) -> Answer | None:
+        """An answer, if it is there."""
         return self._found.get(key)
 
     def put(self, key: str, route: Route, seconds: float) -> None:
@@ -52,6 +59,36 @@ class KeptAnswers:
         """Drop the answers and their file."""
         self._file.unlink(missing_ok=True)
         self._found.clear()
+
+
+async def answered(
+    router: Router,
+    messages: Sequence[Message],
+    adapter: Adapter,
+    kept: KeptAnswers | None = None,
+    key: str = "",
+    **modes: bool,
+) -> Answer:
+    """The answer that is kept under a key, or else the model's, which is kept from then on.
+
+    `modes` are those of `Router.route`. A conversation that does not fit is an answer too: none.
+
+    Raises:
+        EngineDown, UnknownModel: the engine cannot complete the prompt.
+        OSError: the answer cannot be kept.
+    """
+    before = kept.get(key) if kept else None
+    if before is not None:
+        return before
+    started = time.perf_counter()
+    try:
+        route = await router.route(messages, adapter, **modes)
+    except ConversationTooLong as exc:
+        route = Route(error=str(exc))
+    seconds = time.perf_counter() - started
+    if kept:
+        kept.put(key, route, seconds)
+    return route, seconds
 
 
 def _route(value: Mapping[str, Any]) -> Route:

@@ -241,6 +241,11 @@ class Config(Part):
             raise ValueError("drift_policy is short for drift.policy: set one of them")
         return self
 
+    def servers_of(self, toolset: str) -> tuple[str, ...]:
+        """The servers of a toolset. One that is not configured is that of a server of its name, be
+        it here or registered at run time."""
+        return next((t.servers for t in self.toolsets if t.name == toolset), (toolset,))
+
     @property
     def drift_rules(self) -> DriftPolicy:
         """The policy for drift, whichever key it came by, without those of single adapters."""

@@ -23,6 +23,7 @@ from typing import Any
 from rich.console import Console
 from transformers import AutoTokenizer
 
+from gateway.commands.output import progress
 from gateway.engines.base import Engine
 from gateway.engines.local import LocalEngine
 from gateway.manifest import Adapter, BaseModelSpec, Calibration, read_adapter
@@ -34,7 +35,6 @@ from training.bfcl.parts import NO_TOOLSET, parts
 from training.bfcl.run import evaluate_bfcl
 from training.checkpoints import RunMismatch, require_same_run
 from training.commands.benchmark import IN_FAMILY, Taken, table, take
-from training.commands.output import progress
 from training.environment import environment
 from training.publish import write_folder
 from training.rows import read_rows, row_json

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from transformers import AutoTokenizer
 
+from gateway.commands.output import progress
 from gateway.manifest import Probe
 from gateway.types import Toolset
 from training import base_model as smollm2
@@ -50,12 +51,6 @@ PROBES = (
     ),
     Probe(request="Thanks, have a nice day!", target={"tool": "no_tool", "reason": "thanks"}),
 )
-
-
-def report_progress(label: str, done: int, total: int) -> None:
-    """A plain line every 20 rows."""
-    if done % 20 == 0 or done == total:
-        print(f"{label}: {done} of {total}", file=sys.stderr, flush=True)
 
 
 def main() -> None:
@@ -107,7 +102,7 @@ def make(options: argparse.Namespace) -> None:
         served_only=options.served_only,
         base_rows=options.base_rows,
     )
-    report = asyncio.run(publish_run(recipe, RUN, options.out, report_progress))
+    report = asyncio.run(publish_run(recipe, RUN, options.out, progress))
     exact = report["adapter"]["constrained"]["exact"]
     print(f"published {options.out}: exact {exact['value']} on {exact['n']} unseen rows")
 

@@ -20,8 +20,9 @@ import httpx
 from gateway.adapters.active import drift_of
 from gateway.app import read_keys
 from gateway.commands.client import is_loopback
-from gateway.commands.output import CommandFailed, quiet
+from gateway.commands.output import CommandFailed
 from gateway.commands.serving import bind
+from gateway.commands.watching import watching
 from gateway.config import AdapterConfig, Config, EngineConfig, load_config
 from gateway.drift_policy import harshest
 from gateway.errors import ConfigurationError, PointsmanError
@@ -52,14 +53,9 @@ async def examine(config_file: Path | None, host: str, port: int, wait_s: float)
     checks += [_keys(config, host), _port(host, port), _records(config.records.path)]
     base_model, digest = _base_model(config.engine)
     checks.append(base_model)
-    with quiet():
-        watch = Watch(config.servers, config.toolsets)
-        watch.start()
-        try:
-            checks += await asyncio.gather(*(_server(u, watch, wait_s) for u in watch.upstreams))
-            checks += [_adapter(adapter, config, watch, digest) for adapter in config.adapters]
-        finally:
-            await watch.close()
+    async with watching(config) as watch:
+        checks += await asyncio.gather(*(_server(u, watch, wait_s) for u in watch.upstreams))
+        checks += [_adapter(adapter, config, watch, digest) for adapter in config.adapters]
     return checks
 
 
@@ -231,10 +227,8 @@ def _adapter(
         return Check(name, "fail", detail)
     matched = "" if base_digest is None else ", matches the base model"
     chosen = configured.toolset or adapter.manifest.toolset
-    # Every server is also a toolset of its own; more of both may be registered at run time.
-    servers = next((t.servers for t in config.toolsets if t.name == chosen), (chosen,))
     listed = {upstream.name for upstream in watch.upstreams if upstream.listing is not None}
-    if not listed.issuperset(servers):
+    if not listed.issuperset(config.servers_of(chosen)):
         return Check(name, "note", f"{adapter.version}{matched}; drift cannot be told")
     grade = (drift := drift_of(adapter, watch.catalog.toolsets[chosen].by_name)).worst
     detail = f"{adapter.version}{matched}; drift on {chosen}: {grade}"

@@ -15,6 +15,7 @@ from gateway.commands.adapters import is_folder
 from gateway.commands.client import DEFAULT_URL, Gateway, Url
 from gateway.commands.output import (
     CANNOT_TELL,
+    DEFAULT_BASE_MODEL,
     AsJson,
     CommandFailed,
     compact,
@@ -31,7 +32,6 @@ CODES = {
     "description": MILD, "compatible": MILD, "added": MILD,
     "breaking": HARMFUL, "renamed": HARMFUL, "removed": HARMFUL,
 }  # fmt: skip
-DEFAULT_BASE_MODEL = Path(".models/smollm2-135m-instruct")
 _ONE_LINE = 100
 
 
@@ -71,7 +71,9 @@ def drift(
     """
     with reporting(as_json):
         if measure and servers is None:
-            raise CommandFailed("--measure asks servers itself: name them with --servers", 2)
+            raise CommandFailed(
+                "--measure asks servers itself: name them with --servers", CANNOT_TELL
+            )
         if servers is not None:
             replayed = (base_model, rows) if measure else None
             found = _of_servers(servers, Path(adapter) if adapter else None, wait_s, replayed)

@@ -2,23 +2,25 @@
 
 import asyncio
 import json
-import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gateway.commands.output import print_line
+from gateway.commands.output import print_line, progress
 from gateway.commands.preflight import Compared
 from gateway.drift_policy import withheld
 from gateway.engines.base import Engine
 from gateway.errors import ConfigurationError
 from gateway.impact.figure import Impact, impact_of
-from gateway.impact.replay import kept_file, kept_routes, replay
-from gateway.impact.rows import EvalRow, read_eval_rows
+from gateway.impact.replay import kept_proposals, kept_routes, replay
+from gateway.impact.rows import EvalRow, read_eval_rows, spread
+from gateway.kept import KeptAnswers
+from gateway.manifest import Adapter
 from gateway.types import Route
 
 KEPT = Path(".pointsman/impact")
-_EVERY, _SHOWN_FLIPS = 20, 10
+_SHOWN_FLIPS = 10
 
 
 def measured(found: Compared, base_model: Path, limit: int | None, kept: Path = KEPT) -> Impact:
@@ -32,14 +34,13 @@ def measured(found: Compared, base_model: Path, limit: int | None, kept: Path = 
         EngineDown: the engine fails.
     """
     adapter = found.adapter
-    rows = _spread(read_eval_rows(adapter), limit)
-    file = kept_file(kept, adapter, len(rows))
-    routes: Sequence[Route | None] = kept_routes(file, rows)
-    whole = [route for route in routes if route is not None]
-    if len(whole) < len(rows):
-        whole = list(asyncio.run(_asked(found, base_model, rows, file)))
+    rows = spread(read_eval_rows(adapter), limit)
+    proposals = kept_proposals(kept, adapter, len(rows))
+    routes = [route for route in kept_routes(proposals, rows) if route is not None]
+    if len(routes) < len(rows):
+        routes = asyncio.run(_asked(adapter, base_model, rows, proposals))
     grades = withheld(found.policy, adapter.name)
-    return impact_of(adapter, found.live, found.drift, grades, rows, whole)
+    return impact_of(adapter, found.live, found.drift, grades, rows, routes)
 
 
 def print_impact(value: dict[str, Any], summary: str) -> None:
@@ -54,13 +55,13 @@ def print_impact(value: dict[str, Any], summary: str) -> None:
 
 
 async def _asked(
-    found: Compared, base_model: Path, rows: Sequence[EvalRow], file: Path
+    adapter: Adapter, base_model: Path, rows: Sequence[EvalRow], kept: KeptAnswers
 ) -> Sequence[Route]:
     engine = _engine(base_model)
     await engine.start()
     try:
-        await engine.load(found.adapter.version, found.adapter.folder)
-        return await replay(engine, found.adapter, rows, file, _progress)
+        await engine.load(adapter.version, adapter.folder)
+        return await replay(engine, adapter, rows, kept, partial(progress, "replayed rows"))
     finally:
         await engine.close()
 
@@ -75,14 +76,3 @@ def _engine(base_model: Path) -> Engine:
             f"measuring needs the embedded engine: pip install 'pointsman[local]' ({exc})"
         ) from exc
     return LocalEngine(base_model)
-
-
-def _spread(rows: Sequence[EvalRow], limit: int | None) -> Sequence[EvalRow]:
-    if limit is None or limit >= len(rows):
-        return rows
-    return [rows[i * len(rows) // limit] for i in range(limit)]
-
-
-def _progress(done: int, total: int) -> None:
-    if done % _EVERY == 0 or done == total:
-        print(f"replayed {done} of {total} rows", file=sys.stderr, flush=True)

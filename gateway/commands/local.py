@@ -38,7 +38,6 @@ async def route_here(
 async def _first_listings(parts: Parts, model: str) -> None:
     """Wait until every server of the model's toolset has listed. Raises UpstreamDown."""
     toolset = parts.active.resolve(model).toolset
-    # Every server is also a toolset of its own.
-    names = next((t.servers for t in parts.config.toolsets if t.name == toolset), (toolset,))
+    names = parts.config.servers_of(toolset)
     upstreams = [upstream for upstream in parts.watch.upstreams if upstream.name in names]
     await asyncio.gather(*(upstream.first_listing(LISTING_S) for upstream in upstreams))

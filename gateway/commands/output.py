@@ -5,11 +5,11 @@ that is told here in one line. With `--json` the error's problem document is the
 """
 
 import json
-import logging
 import sys
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -22,6 +22,7 @@ from gateway.errors import ConfigurationError, PointsmanError
 FAILED, CANNOT_TELL = 1, 2
 _PIPE_COLUMNS = 200
 
+DEFAULT_BASE_MODEL = Path(".models/smollm2-135m-instruct")
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 
 
@@ -63,17 +64,6 @@ def with_errors(detail: str, problem: Mapping[str, Any]) -> str:
     return f"{detail}: {'; '.join(errors)}" if errors else detail
 
 
-@contextmanager
-def quiet() -> Generator[None]:
-    """Within: no log lines, for what they would say is in the command's result already."""
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logging.disable(before)
-
-
 def print_json(value: Any) -> None:
     """The one document of `--json`, in ASCII so that no terminal or pipe can spoil it."""
     print(json.dumps(value, indent=2), flush=True)
@@ -95,6 +85,15 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty:
 def print_line(text: str) -> None:
     """A line for people."""
     print(plain(text), flush=True)
+
+
+def progress(label: str, done: int, total: int) -> None:
+    """A counter on a terminal, a plain line every 20 rows elsewhere."""
+    if sys.stderr.isatty():
+        end = "\n" if done == total else "\r"
+        print(f"{label}: {done} of {total} ", end=end, file=sys.stderr, flush=True)
+    elif done % 20 == 0 or done == total:
+        print(f"{label}: {done} of {total}", file=sys.stderr, flush=True)
 
 
 def complain(text: str) -> None:

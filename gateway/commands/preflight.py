@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.adapters.active import Active, drift_of
-from gateway.commands.output import quiet
+from gateway.commands.watching import watching
 from gateway.config import AdapterConfig, Config, load_config
 from gateway.drift import Drift
 from gateway.drift_policy import DriftPolicy, DriftRules
@@ -20,7 +20,6 @@ from gateway.faces.drift import drift_as_dict
 from gateway.manifest import Adapter, read_adapter
 from gateway.toolsets.catalog import Catalog
 from gateway.toolsets.upstream import Upstream
-from gateway.toolsets.watch import Watch
 from gateway.types import Toolset
 
 
@@ -62,15 +61,10 @@ async def compared(servers: Path, folder: Path | None, wait_s: float) -> Sequenc
         raise BadRequest(f"{servers} names no adapter; name one with --adapter")
     if not config.servers:
         raise BadRequest(f"{servers} names no servers")
-    own = {item.folder: item for item in config.adapters}
-    adapters = [(read_adapter(item), own.get(item)) for item in chosen]
-    watch = Watch(config.servers, config.toolsets)
-    with quiet():
-        watch.start()
-        try:
-            why = await asyncio.gather(*(_unlisted(u, wait_s) for u in watch.upstreams))
-        finally:
-            await watch.close()
+    own = {item.folder.resolve(): item for item in config.adapters}
+    adapters = [(read_adapter(item), own.get(item.resolve())) for item in chosen]
+    async with watching(config) as watch:
+        why = await asyncio.gather(*(_unlisted(u, wait_s) for u in watch.upstreams))
     unlisted = zip(watch.upstreams, why, strict=True)
     down = {upstream.name: reason for upstream, reason in unlisted if reason is not None}
     return [_beside(config, watch.catalog, down, *item) for item in adapters]
@@ -84,12 +78,13 @@ def _beside(
     configured: AdapterConfig | None,
 ) -> Compared:
     name = (configured.toolset if configured else None) or adapter.manifest.toolset
-    servers = _servers(config, name)
-    if servers is None:
-        servers = tuple(server.name for server in config.servers)
-        live = Toolset(name, tuple(entry.tool for entry in catalog.entries.values()))
-    else:
+    every = tuple(server.name for server in config.servers)
+    if name in every or name in (toolset.name for toolset in config.toolsets):
+        servers = config.servers_of(name)
         live = catalog.toolsets.get(name, Toolset(name, ()))
+    else:
+        servers = every
+        live = Toolset(name, tuple(entry.tool for entry in catalog.entries.values()))
     missing = {server: reason for server, reason in down.items() if server in servers}
     known = adapter
     if missing:  # what no server lists may be theirs
@@ -99,13 +94,6 @@ def _beside(
         adapter.name, configured.drift if configured else DriftRules()
     )
     return Compared(adapter, live, drift_of(known, live.by_name), policy, missing)
-
-
-def _servers(config: Config, toolset: str) -> tuple[str, ...] | None:
-    """The servers of a toolset, None if the configuration has none of that name."""
-    chosen = {item.name: item.servers for item in config.toolsets}
-    own = {server.name: (server.name,) for server in config.servers}
-    return (own | chosen).get(toolset)
 
 
 async def _unlisted(upstream: Upstream, wait_s: float) -> str | None:

@@ -13,33 +13,38 @@ arguments break the live schema) can no longer be answered exactly. A row that w
 does: whether an added tool would have helped is not known here.
 """
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from gateway.decide import CallCheck, Decision, decide
+from gateway.checks import ToolsetChecks
+from gateway.decide import Decision, decide
 from gateway.drift import Drift, DriftGrade
-from gateway.grounding.ground import ungrounded
 from gateway.impact.rows import EvalRow
 from gateway.manifest import Adapter
 from gateway.score import Grade, figures, grade
 from gateway.types import Call, Route, Toolset
-from gateway.validate import ToolValidator
 
 _SHOWN = ("exact", "wrong_call_rate", "coverage")
-_NOTHING: frozenset[DriftGrade] = frozenset()
+_COLUMNS = ("before", "drifted", "policy")
 
 
 @dataclass(frozen=True, slots=True)
-class Flip:
-    """A row that was answered exactly and is no more, or the reverse, under the policy."""
+class Replayed:
+    """One row: its proposal, what became of it before and becomes of it now, and the grades."""
 
     row: EvalRow
     proposed: tuple[Call, ...]
-    before: Decision
-    after: Decision
-    now_exact: bool
+    was: Decision
+    now: Decision
+    before: Grade
+    drifted: Grade
+    policy: Grade
+
+    @property
+    def flipped(self) -> bool:
+        """Whether the row is answered exactly no more under the policy, or only now."""
+        return self.before.exact != self.policy.exact
 
     def as_dict(self) -> dict[str, Any]:
         """The form of `--json`."""
@@ -47,62 +52,58 @@ class Flip:
             "request": self.row.text,
             "wanted": [call.as_dict() for call in self.row.calls],
             "proposed": [call.as_dict() for call in self.proposed],
-            "before": self.before.outcome,
-            "after": self.after.outcome,
-            "reason": self.after.reason,
-            "exact": self.now_exact,
+            "before": self.was.outcome,
+            "after": self.now.outcome,
+            "reason": self.now.reason,
+            "exact": self.policy.exact,
         }
 
 
 @dataclass(frozen=True, slots=True)
 class Impact:
-    """Grades of the same rows before, drifted, and with the policy; and the rows that flipped."""
+    """The rows of an adapter, replayed."""
 
-    rows: Sequence[EvalRow]
-    before: Sequence[Grade]
-    drifted: Sequence[Grade]
-    policy: Sequence[Grade]
-    flips: tuple[Flip, ...]
+    rows: Sequence[Replayed]
+
+    @property
+    def flips(self) -> Sequence[Replayed]:
+        """The rows that flipped."""
+        return [row for row in self.rows if row.flipped]
 
     def as_dict(self) -> dict[str, Any]:
-        """The form of `--json`, of `/admin/drift` and of the event."""
+        """The form of `--json`: each figure before, drifted, and under the policy."""
         return {
             "rows": len(self.rows),
-            **{
-                name: {key: figures(grades)[key] for key in _SHOWN}
-                for name, grades in self._columns.items()
-            },
+            **{column: _figures(_grades(self.rows, column)) for column in _COLUMNS},
             "tools": {
-                tool: {
-                    name: _exact(self.rows, grades, tool) for name, grades in self._columns.items()
-                }
-                | {"n": n}
-                for tool, n in self._wanted.items()
+                tool: {column: _exact(rows, column) for column in _COLUMNS} | {"n": len(rows)}
+                for tool, rows in self._tools.items()
             },
-            "flipped": [flip.as_dict() for flip in self.flips],
+            "flipped": [row.as_dict() for row in self.flips],
         }
 
     @property
     def summary(self) -> str:
-        """One line: the exact rate before and after, then each tool that lost rows."""
-        before, after = (100 * _rate(grades) for grades in (self.before, self.policy))
-        wrong = sum(g.wrong for g in self.policy) - sum(g.wrong for g in self.before)
-        parts = [f"exact {before:.1f} % -> {after:.1f} %"]
-        for tool, n in self._wanted.items():
-            was, now = (_exact(self.rows, grades, tool) for grades in (self.before, self.policy))
+        """One line: the exact rate before and under the policy, then each tool whose rate moved."""
+        was, now = _percents(self.rows)
+        parts = [f"exact {was:.1f} % -> {now:.1f} %"]
+        for tool, rows in self._tools.items():
+            was, now = _percents(rows)
             if was != now:
-                parts.append(f"{tool} {100 * was / n:.0f} -> {100 * now / n:.0f}")
+                parts.append(f"{tool} {was:.0f} -> {now:.0f}")
+        wrong = sum(row.policy.wrong - row.before.wrong for row in self.rows)
         if wrong:
             parts.append(f"wrong calls {wrong:+d}")
         return f"{'; '.join(parts)} (of {len(self.rows)} rows)"
 
     @property
-    def _columns(self) -> Mapping[str, Sequence[Grade]]:
-        return {"before": self.before, "drifted": self.drifted, "policy": self.policy}
-
-    @property
-    def _wanted(self) -> Mapping[str, int]:
-        return Counter(call.tool for row in self.rows for call in row.calls[:1])
+    def _tools(self) -> Mapping[str, Sequence[Replayed]]:
+        """The rows by the tool that they want, the first one where they want several."""
+        found: dict[str, list[Replayed]] = {}
+        for row in self.rows:
+            for call in row.row.calls[:1]:
+                found.setdefault(call.tool, []).append(row)
+        return found
 
 
 def impact_of(
@@ -113,78 +114,47 @@ def impact_of(
     rows: Sequence[EvalRow],
     routes: Sequence[Route],
 ) -> Impact:
-    """What a drift costs an adapter; `withheld` are the grades whose tools the policy masks."""
-    trained, now = _Checks(adapter, adapter.toolset, None), _Checks(adapter, live, drift)
-    pairs = list(zip(rows, routes, strict=True))
-    decisions = [
-        (
-            trained.decision(r, p, _NOTHING),
-            now.decision(r, p, _NOTHING),
-            now.decision(r, p, withheld),
-        )
-        for r, p in pairs
-    ]
-    right = [now.still_right(row) for row in rows]
-    before = [_grade(row, d[0], True) for row, d in zip(rows, decisions, strict=True)]
-    drifted, policy = (
-        [_grade(r, d[i], ok) for r, d, ok in zip(rows, decisions, right, strict=True)]
-        for i in (1, 2)
-    )
-    flips = tuple(
-        Flip(row, route.calls, d[0], d[2], b.exact is False)
-        for (row, route), d, b, p in zip(pairs, decisions, before, policy, strict=True)
-        if b.exact != p.exact
-    )
-    return Impact(rows, before, drifted, policy, flips)
+    """What a drift costs an adapter; `withheld` are the grades whose tools the policy masks.
 
+    Raises:
+        SchemaError: a tool's schema cannot be used.
+    """
+    threshold = adapter.manifest.calibration.threshold
+    trained, now = ToolsetChecks(adapter.toolset), ToolsetChecks(live)
 
-class _Checks:
-    """The gateway's checks of proposals by one toolset; `drift` is None where it is the trained."""
+    def replayed(row: EvalRow, route: Route) -> Replayed:
+        checks = [trained.check(call, row.messages) for call in route.calls]
+        was = decide(route, checks, threshold)
+        checks = [now.check(c, row.messages, drift.grade_of(c.tool)) for c in route.calls]
+        unmasked, masked = (decide(route, checks, threshold, m) for m in (frozenset(), withheld))
+        right = all(now.allows(call) for call in row.calls)
+        return Replayed(
+            row, route.calls, was, masked,
+            _grade(row, was, True), _grade(row, unmasked, right), _grade(row, masked, right),
+        )  # fmt: skip
 
-    def __init__(self, adapter: Adapter, tools: Toolset, drift: Drift | None) -> None:
-        self._adapter = adapter
-        self._tools = tools.by_name
-        self._trained = adapter.toolset.by_name
-        self._validators = {tool.name: ToolValidator(tool) for tool in tools.tools}
-        self._grade: Callable[[str], DriftGrade] = drift.grade_of if drift else lambda _: "none"
-
-    def decision(self, row: EvalRow, route: Route, withheld: frozenset[DriftGrade]) -> Decision:
-        """What the gateway would do with a proposal, at the shipped threshold."""
-        checks = [self._check(call, row) for call in route.calls]
-        return decide(route, checks, self._adapter.manifest.calibration.threshold, withheld)
-
-    def still_right(self, row: EvalRow) -> bool:
-        """Whether the calls that a row wants can be made."""
-        return all(
-            call.tool in self._tools and not self._validators[call.tool].errors(call.arguments)
-            for call in row.calls
-        )
-
-    def _check(self, call: Call, row: EvalRow) -> CallCheck:
-        live = self._tools.get(call.tool)
-        known = live or self._trained.get(call.tool)
-        return CallCheck(
-            call=call,
-            schema=self._validators[call.tool].errors(call.arguments) if live else None,
-            grounding=ungrounded(call, known, row.messages) if known else (),
-            drift=self._grade(call.tool),
-        )
+    return Impact([replayed(row, route) for row, route in zip(rows, routes, strict=True)])
 
 
 def _grade(row: EvalRow, decision: Decision, right: bool) -> Grade:
     found = grade(row.calls, decision.outcome, decision.calls, row.accept)
-    if right:
-        return found
-    return Grade(found.wanted, found.called, found.valid, False, False)
+    return found if right else replace(found, right_tool=False, right_arguments=False)
 
 
-def _exact(rows: Sequence[EvalRow], grades: Sequence[Grade], tool: str) -> int:
-    return sum(
-        g.exact
-        for row, g in zip(rows, grades, strict=True)
-        if row.calls and row.calls[0].tool == tool
-    )
+def _figures(grades: Sequence[Grade]) -> dict[str, Any]:
+    found = figures(grades)
+    return {name: found[name] for name in _SHOWN}
 
 
-def _rate(grades: Sequence[Grade]) -> float:
-    return sum(g.exact for g in grades) / len(grades)
+def _grades(rows: Sequence[Replayed], column: str) -> list[Grade]:
+    return [getattr(row, column) for row in rows]
+
+
+def _exact(rows: Sequence[Replayed], column: str) -> int:
+    return sum(found.exact for found in _grades(rows, column))
+
+
+def _percents(rows: Sequence[Replayed]) -> tuple[float, float]:
+    """How many of the rows are answered exactly before and under the policy."""
+    before, policy = (100 * _exact(rows, column) / len(rows) for column in ("before", "policy"))
+    return before, policy

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gateway.engines.base import Engine
-from gateway.errors import ConversationTooLong, PointsmanError
+from gateway.errors import PointsmanError
 from gateway.impact.rows import EvalRow
-from gateway.kept import KeptAnswers
+from gateway.kept import KeptAnswers, answered
 from gateway.manifest import Adapter
 from gateway.router import Router
 from gateway.types import Route
@@ -19,18 +19,22 @@ Progress = Callable[[int, int], None]
 """Told how many rows are done, and of how many."""
 
 
-def kept_file(folder: Path, adapter: Adapter, rows: int) -> Path:
-    """Where an adapter's proposals for so many of its rows are kept beneath a folder."""
-    return folder / f"{adapter.digest}-{rows}.jsonl"
-
-
-def kept_routes(file: Path, rows: Sequence[EvalRow]) -> list[Route | None]:
-    """The proposals that are kept for rows, None for those not asked yet.
+def kept_proposals(folder: Path, adapter: Adapter, rows: int) -> KeptAnswers:
+    """What is kept beneath a folder of an adapter's proposals for so many of its rows.
 
     Raises:
-        PointsmanError: the file is broken.
+        PointsmanError: it cannot be read or is broken; names the file.
     """
-    kept = _open(file)
+    file = folder / f"{adapter.digest}-{rows}.jsonl"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return KeptAnswers(file)
+    except (OSError, ValueError) as exc:
+        raise PointsmanError(f"{file}: {exc}") from exc
+
+
+def kept_routes(kept: KeptAnswers, rows: Sequence[EvalRow]) -> list[Route | None]:
+    """The proposals that are kept for rows, None for those not asked yet."""
     found = [kept.get(str(number)) for number in range(len(rows))]
     return [None if answer is None else answer[0] for answer in found]
 
@@ -39,7 +43,7 @@ async def replay(
     engine: Engine,
     adapter: Adapter,
     rows: Sequence[EvalRow],
-    file: Path,
+    kept: KeptAnswers,
     progress: Progress | None = None,
 ) -> Sequence[Route]:
     """The proposal for each row; the engine, which has the adapter loaded, is asked for the rest.
@@ -48,30 +52,14 @@ async def replay(
         EngineDown, UnknownModel: the engine cannot complete a prompt; what it answered is kept.
         PointsmanError: the proposals cannot be kept.
     """
-    kept, router = _open(file), Router(engine)
+    router = Router(engine)
     found: list[Route] = []
     for number, row in enumerate(rows):
-        before = kept.get(str(number))
-        if before is None:
-            try:
-                route = await router.route(row.messages, adapter)
-            except ConversationTooLong as exc:
-                route = Route(error=str(exc))
-            try:
-                kept.put(str(number), route, 0.0)
-            except OSError as exc:
-                raise PointsmanError(f"{file}: {exc.strerror}") from exc
-        else:
-            route = before[0]
+        try:
+            route, _ = await answered(router, row.messages, adapter, kept, str(number))
+        except OSError as exc:
+            raise PointsmanError(f"proposals cannot be kept: {exc}") from exc
         found.append(route)
         if progress:
             progress(number + 1, len(rows))
     return found
-
-
-def _open(file: Path) -> KeptAnswers:
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        return KeptAnswers(file)
-    except (OSError, ValueError) as exc:
-        raise PointsmanError(f"{file}: {exc}") from exc

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from gateway.errors import AdapterRefused
 from gateway.grammar import parse_answer
@@ -11,6 +11,7 @@ from gateway.manifest import Adapter
 from gateway.types import Call, Message
 
 FILE = "eval.jsonl"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,12 @@ def read_eval_rows(adapter: Adapter) -> Sequence[EvalRow]:
     if not rows:
         raise AdapterRefused(f"{file}: no rows to measure with")
     return rows
+
+
+def spread(items: Sequence[T], limit: int | None) -> list[T]:
+    """At most `limit` items in their order, evenly spread: neighbours are often alike."""
+    count = len(items) if limit is None else min(limit, len(items))
+    return [items[number * len(items) // count] for number in range(count)]
 
 
 def _row(value: Mapping[str, Any]) -> EvalRow:

@@ -106,16 +106,16 @@ async def _client(url: str, era: Any):
 
 
 async def _rounds(asks: dict[str, Ask], calls: int) -> dict[str, Row]:
+    shares = {"fastmcp": FASTMCP_SHARE}
+    counts = {name: calls // ROUNDS // shares.get(name, 1) for name in asks}
     rows = {name: Row() for name in asks}
     for number in range(ROUNDS + 1):
         if number == 1:  # the first was to warm up
             rows = {name: Row() for name in asks}
         for name, ask in asks.items():
-            count = calls // ROUNDS // (FASTMCP_SHARE if name == "fastmcp" else 1)
-            rows[name].times += await timed(ask, max(count, 2))
+            rows[name].times += await timed(ask, max(counts[name], 2))
         for name, ask in asks.items():
-            count = calls // ROUNDS // (FASTMCP_SHARE if name == "fastmcp" else 1)
-            await _crowd(ask, max(count // AT_ONCE, 1), rows[name])
+            await _crowd(ask, max(counts[name] // AT_ONCE, 1), rows[name])
     return rows
 
 

@@ -11,7 +11,7 @@ import pytest
 from gateway.config import ServerConfig
 from gateway.drift import GRADES
 from gateway.engines.scripted import ScriptedEngine
-from gateway.impact.replay import kept_file, replay
+from gateway.impact.replay import kept_proposals, replay
 from gateway.impact.rows import read_eval_rows
 from gateway.manifest import read_adapter
 from gateway.types import Toolset
@@ -220,6 +220,22 @@ def test_the_adapters_of_the_file_are_compared_by_their_own_toolsets(tmp_path: P
     assert ran.json["adapters"][0]["tools"] == []
 
 
+def test_an_adapter_named_on_the_command_line_keeps_what_the_file_says_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    server = listing(tmp_path / "desk", TRAINED, KEPT)
+    find_adapter(tmp_path / "adapter")
+    file = servers_file(
+        tmp_path, server,
+        toolsets=[{"name": "half", "servers": [server.name], "tools": ["keep"]}],
+        adapters=[{"folder": "adapter", "toolset": "half"}],
+    )  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    ran = pointsman("drift", "--adapter", "./adapter", "--servers", file, "--json")
+    (item,) = ran.json["adapters"]
+    assert (item["toolset"], item["grade"]) == ("half", "removed")
+
+
 def test_a_server_that_cannot_be_reached_is_named_and_hides_no_harm(tmp_path: Path):
     gone = ServerConfig(name="gone", command="/nowhere/at-all")
     folder = find_adapter(tmp_path / "adapter")
@@ -252,7 +268,7 @@ async def kept(folder: Path, name: str) -> None:
     rows = read_eval_rows(adapter)
     engine = ScriptedEngine({r.text: r.calls[0].as_dict() for r in rows})
     await engine.load(adapter.version, folder)
-    await replay(engine, adapter, rows, kept_file(Path(name), adapter, len(rows)))
+    await replay(engine, adapter, rows, kept_proposals(Path(name), adapter, len(rows)))
 
 
 def test_the_cost_of_a_drift_is_measured_from_kept_proposals(

@@ -13,7 +13,7 @@ from gateway.engines.base import Prompt
 from gateway.engines.scripted import ScriptedEngine
 from gateway.errors import AdapterRefused, EngineDown
 from gateway.impact.figure import Impact, impact_of
-from gateway.impact.replay import kept_file, kept_routes, replay
+from gateway.impact.replay import kept_proposals, kept_routes, replay
 from gateway.impact.rows import read_eval_rows
 from gateway.manifest import Adapter, read_adapter
 from gateway.types import Toolset
@@ -60,7 +60,7 @@ async def impact(adapter: Adapter, folder: Path, *live: Wire, **policy: Any) -> 
     rows = read_eval_rows(adapter)
     engine = ScriptedEngine({text: dict(answer) for text, answer in ANSWERS.items()})
     await engine.load(adapter.version, adapter.folder)
-    routes = await replay(engine, adapter, rows, kept_file(folder, adapter, len(rows)))
+    routes = await replay(engine, adapter, rows, kept_proposals(folder, adapter, len(rows)))
     toolset = Toolset.from_json({"name": "desk", "tools": list(live)})
     drift = drift_of(adapter, toolset.by_name)
     grades = withheld(DriftPolicy(**policy), adapter.name)
@@ -69,9 +69,9 @@ async def impact(adapter: Adapter, folder: Path, *live: Wire, **policy: Any) -> 
 
 async def test_without_drift_nothing_changes(adapter: Adapter, tmp_path: Path) -> None:
     found = await impact(adapter, tmp_path, *TRAINED)
-    assert found.flips == ()
-    assert [g.exact for g in found.before] == [g.exact for g in found.policy]
-    assert [g.exact for g in found.before] == [True, False, True, True, True]
+    assert found.flips == []
+    assert [r.before.exact for r in found.rows] == [r.policy.exact for r in found.rows]
+    assert [r.before.exact for r in found.rows] == [True, False, True, True, True]
     assert found.summary == "exact 80.0 % -> 80.0 % (of 5 rows)"
 
 
@@ -79,7 +79,7 @@ async def test_a_removed_tool_costs_its_rows_alone(adapter: Adapter, tmp_path: P
     found = await impact(adapter, tmp_path, FIND)
     assert found.summary == "exact 80.0 % -> 40.0 %; pick_up 100 -> 0 (of 5 rows)"
     assert [flip.row.text for flip in found.flips] == ["collect ORD-3", "collect ORD-4"]
-    assert {flip.after.reason_code for flip in found.flips} == {"drift"}
+    assert {flip.now.reason_code for flip in found.flips} == {"drift"}
     assert found.as_dict()["tools"]["pick_up"] == {"n": 2, "before": 2, "drifted": 0, "policy": 0}
 
 
@@ -91,7 +91,7 @@ async def test_a_new_required_argument_breaks_the_calls_whatever_the_policy(
         found = await impact(adapter, tmp_path, FIND, stricter, **policy)
         assert found.as_dict()["policy"]["exact"]["k"] == 2
         assert found.as_dict()["drifted"]["exact"]["k"] == 2
-        assert not any(g.wrong for g in found.drifted[2:])
+        assert not any(r.drifted.wrong for r in found.rows[2:])
 
 
 async def test_masking_a_tool_that_still_takes_the_calls_costs_exact_rows_and_saves_wrong_ones(
@@ -106,7 +106,7 @@ async def test_masking_a_tool_that_still_takes_the_calls_costs_exact_rows_and_sa
     assert (value["drifted"]["wrong_call_rate"]["k"], value["policy"]["wrong_call_rate"]["k"]) == (
         1, 0,
     )  # fmt: skip
-    assert [(f.row.text, f.now_exact) for f in found.flips] == [
+    assert [(f.row.text, f.policy.exact) for f in found.flips] == [
         ("find ORD-1", False), ("find ORD-2", True),
     ]  # fmt: skip
 
@@ -115,7 +115,7 @@ async def test_a_second_drift_is_measured_without_asking_again(
     adapter: Adapter, tmp_path: Path
 ) -> None:
     rows = read_eval_rows(adapter)
-    file = kept_file(tmp_path, adapter, len(rows))
+    kept = kept_proposals(tmp_path, adapter, len(rows))
     asked: list[str] = []
 
     def says(prompt: Prompt) -> Mapping[str, Any]:
@@ -127,11 +127,12 @@ async def test_a_second_drift_is_measured_without_asking_again(
     engine = ScriptedEngine(says)
     await engine.load(adapter.version, adapter.folder)
     with pytest.raises(EngineDown):
-        await replay(engine, adapter, rows, file)
-    assert [route is None for route in kept_routes(file, rows)] == [False, False, True, True, True]
-    whole = await replay(engine, adapter, rows, file)
+        await replay(engine, adapter, rows, kept)
+    again = kept_proposals(tmp_path, adapter, len(rows))
+    assert [route is None for route in kept_routes(again, rows)] == [False, False, True, True, True]
+    whole = await replay(engine, adapter, rows, again)
     assert asked == [*list(WANTED)[:3], *list(WANTED)[2:]]
-    assert kept_routes(file, rows) == list(whole)
+    assert kept_routes(kept_proposals(tmp_path, adapter, len(rows)), rows) == list(whole)
 
 
 def test_an_adapter_without_rows_or_with_a_broken_one_is_refused(adapter: Adapter) -> None:

@@ -14,9 +14,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from gateway.commands.output import CANNOT_TELL, CommandFailed
+from gateway.commands.output import CANNOT_TELL, CommandFailed, progress
 from gateway.engines.base import Engine
 from gateway.formats.base import FormatName
+from gateway.impact.rows import spread
 from gateway.manifest import read_adapter
 from gateway.prompt import PromptForm
 from training.bfcl.files import (
@@ -29,7 +30,7 @@ from training.bfcl.files import (
 )
 from training.bfcl.run import evaluate_bfcl
 from training.bfcl.splits import split
-from training.commands.output import errors, progress
+from training.commands.output import errors
 
 BENCHMARKS = ("bfcl",)
 IN_FAMILY = (
@@ -124,17 +125,11 @@ def take(taken: Taken) -> tuple[list[Case], str]:
     found = [
         case
         for name in names
-        for case in _spread([case for case in pool if case.category == name], taken.limit)
+        for case in spread([case for case in pool if case.category == name], taken.limit)
     ]
     if not found:
         raise ValueError(f"no cases of {', '.join(names)} are left to ask")
     return found, source
-
-
-def _spread(cases: Sequence[Case], limit: int | None) -> list[Case]:
-    """At most `limit` cases, evenly spread: neighbours often share their tools."""
-    count = len(cases) if limit is None else min(limit, len(cases))
-    return [cases[number * len(cases) // count] for number in range(count)]
 
 
 async def _systems(

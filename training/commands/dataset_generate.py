@@ -14,13 +14,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from gateway.commands.output import CANNOT_TELL, CommandFailed
+from gateway.commands.output import CANNOT_TELL, CommandFailed, progress
 from training.commands.output import (
     TEACHER_KEY,
     AsJson,
     errors,
     print_result,
-    progress,
     read_toolset,
 )
 from training.generate.journal import REJECTED, ROWS

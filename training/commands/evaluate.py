@@ -12,9 +12,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from gateway.commands.output import DEFAULT_BASE_MODEL, progress
 from gateway.manifest import Adapter, read_adapter
 from training.commands.benchmark import Asked, Taken, run_benchmark
-from training.commands.output import DEFAULT_BASE_MODEL, TEACHER_KEY, AsJson, errors, progress
+from training.commands.output import TEACHER_KEY, AsJson, errors
 
 FIGURES = (
     "valid_tool_call_rate",

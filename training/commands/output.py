@@ -1,7 +1,6 @@
 """What all training verbs share: one line for an error, one document for `--json`, progress."""
 
 import json
-import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,6 @@ import typer
 from gateway.commands.output import CommandFailed, reporting
 from gateway.types import Toolset
 
-DEFAULT_BASE_MODEL = Path(".models/smollm2-135m-instruct")
 TEACHER_KEY = "POINTSMAN_TEACHER_KEY"
 """The environment variable that holds the key of a teacher's endpoint."""
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
@@ -42,12 +40,3 @@ def errors(extra: str, as_json: bool) -> Generator[None]:
 def print_result(as_json: bool, value: dict[str, Any], text: str) -> None:
     """One JSON document, or a line for a person."""
     print(json.dumps(value, ensure_ascii=False) if as_json else text)
-
-
-def progress(label: str, done: int, total: int) -> None:
-    """A counter on a terminal, a plain line every 20 rows elsewhere."""
-    if sys.stderr.isatty():
-        end = "\n" if done == total else "\r"
-        print(f"{label}: {done} of {total} ", end=end, file=sys.stderr, flush=True)
-    elif done % 20 == 0 or done == total:
-        print(f"{label}: {done} of {total}", file=sys.stderr, flush=True)

@@ -6,13 +6,12 @@ from typing import Annotated
 
 import typer
 
+from gateway.commands.output import DEFAULT_BASE_MODEL, progress
 from gateway.manifest import read_adapter
 from training.commands.output import (
-    DEFAULT_BASE_MODEL,
     AsJson,
     errors,
     print_result,
-    progress,
     read_toolset,
 )
 

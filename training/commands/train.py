@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
+from gateway.commands.output import DEFAULT_BASE_MODEL
 from gateway.formats.base import FormatName
 from gateway.manifest import ToolsetMode
 from gateway.prompt import PromptForm
 from training.commands.output import (
-    DEFAULT_BASE_MODEL,
     AsJson,
     errors,
     print_result,

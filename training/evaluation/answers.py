@@ -5,22 +5,19 @@ counts is chosen when it is graded. Below stand router and engine; above, the fi
 """
 
 import hashlib
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from gateway.checks import ToolsetChecks
 from gateway.decide import CallCheck, Decision, decide
 from gateway.engines.base import Engine
-from gateway.errors import ConversationTooLong
 from gateway.fingerprint import digest
-from gateway.grounding.ground import ungrounded
-from gateway.kept import KeptAnswers
+from gateway.kept import KeptAnswers, answered
 from gateway.manifest import Adapter
 from gateway.router import Router
 from gateway.score import Grade, grade
-from gateway.types import Call, Message, Route, Toolset
-from gateway.validate import ToolValidator
+from gateway.types import Route, Toolset
 from training.rows import Row, row_json
 
 Progress = Callable[[str, int, int], None]
@@ -54,20 +51,12 @@ class Judge:
 
     def __init__(self, toolset: Toolset) -> None:
         """Compile the validators. Raises SchemaError for a schema that cannot be used."""
-        self._tools = toolset.by_name
-        self._validators = {tool.name: ToolValidator(tool) for tool in toolset.tools}
+        self._checks = ToolsetChecks(toolset)
 
     def answer(self, row: Row, route: Route, seconds: float) -> Answer:
         """A route with what the checks say of each of its calls."""
-        checks = tuple(self._check(call, row.messages) for call in route.calls)
+        checks = tuple(self._checks.check(call, row.messages) for call in route.calls)
         return Answer(row, route, checks, seconds)
-
-    def _check(self, call: Call, messages: Sequence[Message]) -> CallCheck:
-        tool = self._tools.get(call.tool)
-        if tool is None:
-            return CallCheck(call, None)
-        errors = self._validators[call.tool].errors(call.arguments)
-        return CallCheck(call, errors, ungrounded(call, tool, messages))
 
 
 async def answers(
@@ -95,20 +84,12 @@ async def answers(
     for number, row in enumerate(rows, 1):
         asked = adapter.offering(row.offered)
         judge = own if asked is adapter else Judge(asked.toolset)
-        key = digest([*identity, row_json(row)])
-        before = kept.get(key) if kept else None
-        if before is None:
-            started = time.perf_counter()
-            try:
-                route = await router.route(
-                    row.messages, asked, constrained=constrained, base_model=base_model
-                )
-            except ConversationTooLong as exc:
-                route = Route(error=str(exc))
-            before = route, time.perf_counter() - started
-            if kept:
-                kept.put(key, *before)
-        found.append(judge.answer(row, *before))
+        key = digest([*identity, row_json(row)]) if kept else ""
+        route, seconds = await answered(
+            router, row.messages, asked, kept, key,
+            constrained=constrained, base_model=base_model,
+        )  # fmt: skip
+        found.append(judge.answer(row, route, seconds))
         if progress:
             progress(label, number, len(rows))
     return found
