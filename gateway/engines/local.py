@@ -221,7 +221,7 @@ class Decoder:
 
     def _forward(self, tokens: list[int], cache: Any) -> torch.Tensor:
         ids = torch.tensor([tokens], device=self._device)
-        # By index: a slice of the last position would copy the whole output matrix, 80 ms on a CPU.
+        # By index: a slice of the last position would copy the whole output matrix.
         last = torch.tensor([len(tokens) - 1], device=self._device)
         output = self._base(
             input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=last

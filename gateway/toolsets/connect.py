@@ -84,8 +84,8 @@ def http_transport() -> WireTransport:
 
 @cache
 def _trusted() -> ssl.SSLContext:
-    """Whom to trust over TLS. Read once: that takes 57 ms, and every session opens its own
-    connections."""
+    """Whom to trust over TLS. Read once: that takes longer than a call, and every session
+    opens its own connections."""
     return httpx2.create_ssl_context()
 
 
