@@ -1,24 +1,21 @@
 """One change at a time on 1,500 rows: the table in `training/README.md`.
 
-    python -m training.ablate --base-model DIR [--only NAME,NAME] [--seeds 7,8] [--jobs 2]
+    python -m training.ablate --base-model DIR [--only NAME,NAME] [--seeds 7,8]
 
 Every (variant, seed) is trained in a process of its own and graded with the grammar and the
 threshold off on the same validation rows; its line in `results.jsonl` is its only trace, so a
-killed run goes on where it was. `--jobs` of them run at a time and share the processors: two with a
-core each end sooner than one after the other with two. The table is printed at the end.
+killed run goes on where it was. The table is printed at the end.
 """
 
 import argparse
 import asyncio
 import json
-import os
 import random
 import shutil
 import statistics
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -99,21 +96,21 @@ def run_one(variant: str, seed: int, options: argparse.Namespace) -> dict[str, A
     settings = replace(BASELINE, **changes, seed=seed)
     toolset = Toolset.from_json(json.loads(options.toolset.read_text()))
     chosen = sample(read_rows(options.data / "train", toolset), ROWS, share, seed)
-    run = options.out / f"run-{variant}-{seed}".replace(" ", "-")
+    run = options.out / "run"
     shutil.rmtree(run, ignore_errors=True)
     run.mkdir(parents=True)
     (run / "train.jsonl").write_text("".join(json.dumps(row_json(row)) + "\n" for row in chosen))
-    validation = options.data / "validation"
+    graded = random.Random(0).sample(read_rows(options.data / "validation", toolset), GRADED_ROWS)
+    validation = run / "validation.jsonl"
+    validation.write_text("".join(json.dumps(row_json(row)) + "\n" for row in graded))
     trained = train(toolset, run / "train.jsonl", validation, options.base_model, run, settings)
     if second is not None:
         trained = refine(
             toolset, run / "train.jsonl", options.base_model, run, run / "second", second
         )
-    graded = random.Random(0).sample(read_rows(validation, toolset), GRADED_ROWS)
     report = asyncio.run(_graded(trained, toolset, graded, options.base_model))
     scores = report["adapter"]["constrained"]
     record = json.loads((trained / "settings.json").read_text())
-    shutil.rmtree(run)
     figures = ("exact", "tool_name_accuracy", "argument_match_accuracy", "wrong_call_rate")
     return {
         "variant": variant,
@@ -147,7 +144,6 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(".runs/ablation"))
     parser.add_argument("--only", default=",".join(VARIANTS), help="variants, commas between")
     parser.add_argument("--seeds", default="7,8")
-    parser.add_argument("--jobs", type=int, default=1, help="so many at a time")
     parser.add_argument("--one", metavar="VARIANT,SEED", help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
@@ -161,20 +157,12 @@ def main() -> None:
     unknown = [name for name in names if name not in VARIANTS]
     if unknown:
         parser.error(f"unknown variants: {', '.join(unknown)}; there are {', '.join(VARIANTS)}")
-    done = {(result["variant"], result["seed"]) for result in _read(results)}
-    wanted = [(name, int(seed)) for name in names for seed in options.seeds.split(",")]
-    threads = max(1, (os.cpu_count() or 1) // options.jobs)
-
-    def start(variant: str, seed: int) -> None:
-        # Its own process: a training keeps gigabytes that only its end gives back.
-        subprocess.run(
-            [sys.executable, "-m", "training.ablate", *sys.argv[1:], "--one", f"{variant},{seed}"],
-            check=True,
-            env={**os.environ, "OMP_NUM_THREADS": str(threads)},
-        )
-
-    with ThreadPoolExecutor(options.jobs) as pool:
-        list(pool.map(lambda one: start(*one), (one for one in wanted if one not in done)))
+    for variant in names:
+        for seed in options.seeds.split(","):
+            if not any(r["variant"] == variant and r["seed"] == int(seed) for r in _read(results)):
+                # Its own process: a training keeps gigabytes that only its end gives back.
+                command = [sys.executable, "-m", "training.ablate", *sys.argv[1:]]
+                subprocess.run([*command, "--one", f"{variant},{seed}"], check=True)
     print(table(_read(results)))
 
 
