@@ -50,7 +50,7 @@ SETTINGS = Settings(
     refresh=False,  # no schema of BFCL tells by a pattern what an identifier looks like
     learning_rate=1e-3,
     batch_size=4,  # by estimate, eight of the longest rows would take 20 GB on a processor
-    epochs=2.0,
+    epochs=1.0,
     max_length=1_024,
 )
 
