@@ -8,20 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
-from pydantic import ValidationError
 
 from gateway.adapters.active import ActiveAdapters
+from gateway.adapters.followed import Followed, trial_of
+from gateway.adapters.measuring import Measuring
 from gateway.adapters.notice import DriftNotices
 from gateway.adapters.silences import Silences
 from gateway.adapters.store import AdapterStore
 from gateway.adapters.swap import Swap
-from gateway.adapters.trial import Trial
 from gateway.adapters.trials import Trials
 from gateway.adapters.verdict import Rule
 from gateway.adapters.wanted_policy import WantedPolicy
 from gateway.approval import Approvals
 from gateway.assistant import Assistant
-from gateway.config import AuthConfig, Config, EngineConfig, FallbackConfig, ServerConfig
+from gateway.config import AuthConfig, Config, EngineConfig, FallbackConfig
 from gateway.dispatch import Dispatcher
 from gateway.engines.base import Engine
 from gateway.engines.scripted import ScriptedEngine
@@ -36,8 +36,10 @@ from gateway.manifest import Adapter
 from gateway.observe import Metrics
 from gateway.pipeline import Pipeline
 from gateway.records import Records
+from gateway.records.following import Following
 from gateway.router import Router
 from gateway.toolsets.holds import Holds
+from gateway.toolsets.registered import Registered
 from gateway.toolsets.watch import Watch
 from gateway.webhook import Webhook
 
@@ -100,10 +102,21 @@ def build_parts(config: Config, engine: Engine) -> Parts:
     watch.on_catalog(active.on_catalog)
     router = Router(engine)
     store = AdapterStore(config.adapter_store, records, engine)
+    measuring = None
+    if config.drift.measure is not None:
+        measuring = Measuring(config.drift.measure, engine, active.leases, notices, metrics)
+        if webhook is not None:
+            measuring.on_measured(lambda found: webhook.send(found.as_dict()))
+    policy = WantedPolicy(config.drift_rules, active, records)
+    following = Following(records, config.records.follow_s)
+    registered = Registered(watch, records)
+    for follow in (policy.follow, silences.follow, registered.follow, watch.follow):
+        following.on_change(follow)
     dispatcher = Dispatcher(
         watch, metrics, max_result_bytes=config.limits.result_bytes, approval=config.approval
     )
     swap = Swap(engine, store, active, records, config.swap.grace_s)
+    following.on_change(Followed(records, store, swap).follow)
     rule = Rule(requests=config.swap.trial_requests, alarm_requests=config.swap.alarm_requests)
     trials = Trials(active, swap, metrics, rule)
     pipeline = Pipeline(router, active, watch, dispatcher, records, metrics, trials)
@@ -112,9 +125,12 @@ def build_parts(config: Config, engine: Engine) -> Parts:
         keys=read_keys(config.auth),
         engine=engine,
         watch=watch,
+        registered=registered,
         active=active,
-        drift_policy=WantedPolicy(config.drift_rules, active, records),
+        drift_policy=policy,
         silences=silences,
+        notices=notices,
+        measuring=measuring,
         webhook=webhook,
         store=store,
         swap=swap,
@@ -125,6 +141,7 @@ def build_parts(config: Config, engine: Engine) -> Parts:
         approvals=Approvals(),
         conversations=Conversations(),
         records=records,
+        following=following,
         metrics=metrics,
     )
 
@@ -135,12 +152,12 @@ async def running(parts: Parts) -> AsyncGenerator[None]:
     async with AsyncExitStack() as stack:
         await parts.records.open()
         stack.push_async_callback(parts.records.close)
-        await parts.drift_policy.open()
+        await parts.drift_policy.follow()
         await parts.silences.open()
         stack.callback(parts.silences.close)
         if parts.webhook is not None:
             stack.push_async_callback(parts.webhook.close)
-        await parts.watch.holds.open()
+        await parts.watch.follow()
         stack.push_async_callback(parts.watch.holds.close)
         parts.watch.start()
         stack.push_async_callback(parts.watch.close)
@@ -150,48 +167,45 @@ async def running(parts: Parts) -> AsyncGenerator[None]:
         stack.push_async_callback(parts.swap.close)
         stack.push_async_callback(parts.trials.close)
         stack.push_async_callback(parts.pipeline.shadow.close)
+        if parts.measuring is not None:
+            parts.measuring.start()
+            stack.push_async_callback(parts.measuring.close)
         await _restore(parts)
+        if parts.config.records.path != ":memory:":
+            parts.following.start()
+            stack.push_async_callback(parts.following.close)
         yield
 
 
 async def _restore(parts: Parts) -> None:
     """Bring back what an earlier run registered, and what the configuration names."""
-    for value in await parts.records.servers():
-        try:
-            parts.watch.restore(ServerConfig.model_validate(value))
-        except ValidationError as exc:
-            logger.error("a registered server cannot be restored: %s", exc.error_count())
-    for reason in await parts.store.open():
+    await parts.registered.follow()
+    for reason in await parts.store.follow():
         logger.error("a stored adapter is left out: %s", reason)
-    chosen: dict[str, tuple[Adapter, str | None, Adapter | None, Trial | None]] = {}
+    chosen: dict[str, tuple[Adapter, str | None]] = {}
     for config in parts.config.adapters:
         adapter = await parts.store.configure(config.folder)
         parts.drift_policy.configure(adapter.name, config.drift)
-        chosen[adapter.name] = (adapter, config.toolset, None, None)
-    stored = parts.store.adapters
+        chosen[adapter.name] = (adapter, config.toolset)
+    stored, kept = parts.store.adapters, dict[str, Mapping[str, Any]]()
     for name, row in (await parts.records.active()).items():
         if row["version"] in stored:
-            previous = stored.get(row["previous"])
-            trial = _trial(row.get("trial"), stored)
-            chosen[name] = (stored[row["version"]], row["toolset"], previous, trial)
+            kept[name] = row
+            chosen[name] = (stored[row["version"]], row["toolset"])
         else:
             logger.warning("adapter %s was in service but is not stored", row["version"])
-    for adapter, toolset, previous, trial in chosen.values():
+    for name, (adapter, toolset) in chosen.items():
         try:
-            await parts.swap.restore(adapter, toolset, previous, trial)
+            if name in kept:
+                row = kept[name]
+                previous, trial = stored.get(row["previous"]), trial_of(row, stored)
+                await parts.swap.restore(adapter, toolset, previous, trial)
+            else:  # the configuration vouches for it
+                await parts.swap.activate(adapter, toolset, probe=False)
         except AdapterRefused as exc:
             if parts.store.is_configured(adapter.version):
                 raise
             logger.error("an adapter cannot be brought back: %s", exc)
-
-
-def _trial(kept: Mapping[str, Any] | None, stored: Mapping[str, Adapter]) -> Trial | None:
-    """The trial that an earlier run had under way; its counts begin anew."""
-    if kept is None or kept["version"] not in stored:
-        if kept is not None:
-            logger.warning("the trial of adapter %s ends: it is not stored", kept["version"])
-        return None
-    return Trial.of(kept, stored[kept["version"]])
 
 
 def make_fallback(config: FallbackConfig | None) -> Fallback | None:

@@ -25,6 +25,7 @@ from gateway.settings import (
     EngineConfig,
     FallbackConfig,
     LimitsConfig,
+    MeasureConfig,
     Part,
     PatienceConfig,
     RecordsConfig,
@@ -44,6 +45,7 @@ __all__ = [
     "EngineConfig",
     "FallbackConfig",
     "LimitsConfig",
+    "MeasureConfig",
     "Part",
     "PatienceConfig",
     "RecordsConfig",
@@ -145,9 +147,13 @@ def _absolute(config: Config, folder: Path) -> Config:
         )
 
     servers = tuple(located(server) for server in config.servers)
+    drift, measure = config.drift, config.drift.measure
+    if measure is not None:
+        measure = measure.model_copy(update={"folder": at(measure.folder)})
+        drift = drift.model_copy(update={"measure": measure})
     changes = {
         "engine": engine, "records": records, "auth": auth, "adapters": adapters,
-        "servers": servers, "adapter_store": at(config.adapter_store),
+        "servers": servers, "adapter_store": at(config.adapter_store), "drift": drift,
     }  # fmt: skip
     return config.model_copy(update=changes)
 

@@ -11,7 +11,7 @@ For one drifted tool, the first that speaks counts: the adapter's own `grades`, 
 the `grades` for all, the `policy` for all, the defaults. Stands above the grades alone.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -43,6 +43,22 @@ class DriftPolicy(DriftRules):
         if rules == DriftRules():
             return self
         return self.model_copy(update={"adapters": {**self.adapters, name: rules}})
+
+
+def faults(policy: DriftPolicy, known: Collection[str]) -> list[str]:
+    """What a policy says of adapters (by their names) that can never come true, in words."""
+    found = [
+        f"adapters: no adapter {name!r} is stored" for name in policy.adapters if name not in known
+    ]
+    every = {"": policy, **{f"adapters.{name}.": rules for name, rules in policy.adapters.items()}}
+    for where, rules in every.items():
+        if rules.fallback is not None and rules.fallback not in known:
+            found.append(f"{where}fallback: no adapter {rules.fallback!r} is stored")
+    found += [
+        f"adapters.{name}.fallback: an adapter cannot stand in for itself"
+        for name, rules in policy.adapters.items() if rules.fallback == name
+    ]  # fmt: skip
+    return found
 
 
 def action(policy: DriftPolicy, adapter: str, grade: DriftGrade) -> DriftAction:

@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.exposition import choose_encoder
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+_WHEN = ("before", "drifted", "policy")
 _OURS = ("gateway", "training", "mcp_servers")
 
 
@@ -143,6 +144,47 @@ class AnswerMetrics:
         )  # fmt: skip
 
 
+class ImpactMetrics:
+    """What a drift was measured to cost; `when` is before, drifted (nothing withheld) or policy."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.exact = Gauge(
+            "pointsman_drift_exact_ratio",
+            "Share of a drifted adapter's rows that are answered exactly.", ("adapter", "when"),
+            registry=registry,
+        )  # fmt: skip
+        self.wrong_calls = Gauge(
+            "pointsman_drift_wrong_calls_ratio",
+            "Share of a drifted adapter's rows that would get a wrong call.", ("adapter", "when"),
+            registry=registry,
+        )  # fmt: skip
+        self.rows = Gauge(
+            "pointsman_drift_measured_rows", "Rows that a drift was measured with.", ("adapter",),
+            registry=registry,
+        )  # fmt: skip
+        self.flipped = Gauge(
+            "pointsman_drift_flipped_rows",
+            "Rows that are answered exactly no more, or only now.", ("adapter",),
+            registry=registry,
+        )  # fmt: skip
+
+    def tell(self, adapter: str, impact: Mapping[str, Any]) -> None:
+        """Take over a figure in the form of `Impact.as_dict`."""
+        for when in _WHEN:
+            self.exact.labels(adapter, when).set(impact[when]["exact"]["value"])
+            self.wrong_calls.labels(adapter, when).set(impact[when]["wrong_call_rate"]["value"])
+        self.rows.labels(adapter).set(impact["rows"])
+        self.flipped.labels(adapter).set(impact["flips"])
+
+    def forget(self, adapter: str) -> None:
+        """Take back the figures of an adapter."""
+        for when in _WHEN:
+            self.exact.remove(adapter, when)
+            self.wrong_calls.remove(adapter, when)
+        self.rows.remove(adapter)
+        self.flipped.remove(adapter)
+
+
 class Metrics:
     """The gateway's metrics, in a registry of its own."""
 
@@ -187,6 +229,7 @@ class Metrics:
             "pointsman_upstream_up", "Whether a server is connected.", ("server",),
             registry=self.registry,
         )  # fmt: skip
+        self.impact = ImpactMetrics(self.registry)
         self.versions = VersionMetrics(self.registry)
         self.chats = AnswerMetrics(self.registry)
         self.engine_up = Gauge(

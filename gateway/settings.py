@@ -6,8 +6,9 @@ Knows no files and no environment; `gateway.config` reads them and stands above.
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from gateway.drift_policy import DriftDefault, DriftPolicy, DriftRules
 
@@ -132,9 +133,11 @@ class AdapterConfig(Part):
 
 
 class RecordsConfig(Part):
-    """What is kept, and where. `:memory:` keeps it until the gateway stops."""
+    """What is kept, and where. `:memory:` keeps it until the gateway stops. A gateway looks every
+    `follow_s` seconds whether another one over the same file has changed the wanted state."""
 
     path: str = ":memory:"
+    follow_s: float = Field(default=1.0, gt=0, le=3600)
     arguments: bool = True
     max_calls: int = Field(default=100_000, gt=0)
 
@@ -202,11 +205,35 @@ class WebhookConfig(Part):
     retries: int = Field(default=3, ge=0, le=10)
     backoff_s: float = Field(default=1.0, ge=0, le=600)
 
+    @field_validator("url")
+    @classmethod
+    def _has_a_host(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if not parts.hostname or parts.port == 0:  # reading a port that is none raises
+            raise ValueError("the address names no host")
+        return url
+
+
+class MeasureConfig(Part):
+    """How the gateway measures what a drift costs: with at most `rows` of those that an adapter
+    carries, evenly spread, and the answers kept beneath `folder`.
+
+    A row is asked once no agent has asked for `quiet_s` seconds; under constant load one row all
+    the same every `every_s` seconds, so that agents wait for no more of them.
+    """
+
+    rows: int = Field(default=100, gt=0)
+    folder: Path = Path(".pointsman/impact")
+    quiet_s: float = Field(default=0.5, ge=0, le=3600)
+    every_s: float = Field(default=30.0, gt=0, le=86_400)
+
 
 class DriftConfig(DriftPolicy):
-    """What is done about drift, and who is told of it beside the log."""
+    """What is done about drift, who is told of it beside the log, and whether its cost is
+    measured."""
 
     webhook: WebhookConfig | None = None
+    measure: MeasureConfig | None = None
 
 
 class Config(Part):
@@ -237,6 +264,8 @@ class Config(Part):
             double = {name for name in names if names.count(name) > 1}
             if double:
                 raise ValueError(f"{kind} {sorted(double)[0]!r} is configured twice")
+        if self.drift.measure is not None and self.engine.kind == "none":
+            raise ValueError("drift.measure asks the adapter: it needs an engine")
         if "drift_policy" in self.model_fields_set and self.drift.policy is not None:
             raise ValueError("drift_policy is short for drift.policy: set one of them")
         return self

@@ -44,7 +44,7 @@ class Webhook:
         self._config = config
         self._clock = clock
         self._client = httpx.AsyncClient(transport=transport, timeout=_TIMEOUT_S)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], Mapping[str, Any]] = {}
 
     def send(self, event: Mapping[str, Any]) -> None:
         """Begin to deliver an event; returns at once."""
@@ -53,20 +53,21 @@ class Webhook:
             return
         value = {"id": uuid.uuid4().hex, "timestamp": round(self._clock(), 3), **event}
         task = asyncio.get_running_loop().create_task(self._deliver(value))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = value
+        task.add_done_callback(lambda done: self._tasks.pop(done, None))
 
     async def settled(self) -> None:
         """Wait until every event is delivered or given up."""
         while self._tasks:
-            await asyncio.wait(set(self._tasks))
+            await asyncio.wait(tuple(self._tasks))
 
     async def close(self) -> None:
         """Give up what is under way, and close the connections; idempotent."""
-        tasks = set(self._tasks)
-        for task in tasks:
+        waiting = dict(self._tasks)
+        for task, event in waiting.items():
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+            self._give_up(event, "the gateway stops")
+        await asyncio.gather(*waiting, return_exceptions=True)
         await self._client.aclose()
 
     async def _deliver(self, event: Mapping[str, Any]) -> None:
@@ -92,6 +93,8 @@ class Webhook:
             answer = await self._client.post(self._config.url, content=body, headers=headers)
         except httpx.HTTPError as exc:
             return type(exc).__name__, True
+        except httpx.InvalidURL:
+            return "its URL cannot be used", False
         if answer.is_success:
             return "", False
         code = answer.status_code

@@ -188,6 +188,12 @@ class ActiveAdapters:
             )
         return active
 
+    def enforce(self, policy: DriftPolicy) -> None:
+        """Put a policy in force: what it warns of and the one before did not is told now."""
+        if policy != self.policy:
+            self.policy = policy
+            self.on_catalog(self._catalog)
+
     def on_catalog(self, catalog: Catalog) -> None:
         """Grade every adapter in service or on trial against a new catalog."""
         self._catalog = catalog

@@ -5,7 +5,7 @@ Decides nothing. Above stands the alias table, which grades; below, whoever is t
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -49,6 +49,7 @@ class Notice:
             "tools": [item.as_dict() for item in self.drift.tools],
             "action": self.action,
             "masked": list(self.masked),
+            "stand_in": self.stand_in,
         }
 
     def as_log(self) -> dict[str, Any]:
@@ -119,6 +120,24 @@ class DriftNotices:
         self._noted: set[tuple[str, str]] = set()
         self._current: dict[str, Notice] = {}
         self._told: list[Callable[[Notice], None]] = []
+        self._changed: list[Callable[[], None]] = []
+
+    @property
+    def standing(self) -> Sequence[Notice]:
+        """The notices that were warned of and still hold, in the order in which they came."""
+        return [notice for notice in self._current.values() if notice.key in self._warned]
+
+    def current(self, version: str) -> Notice | None:
+        """The drift that a version has now, warned of or not; None if it has none."""
+        return self._current.get(version)
+
+    def is_silenced(self, notice: Notice) -> bool:
+        """Whether a notice is told to nobody now."""
+        return self._is_silenced(notice)
+
+    def on_change(self, told: Callable[[], None]) -> None:
+        """Call `told` whenever a drift came, went or became another."""
+        self._changed.append(told)
 
     def on_warning(self, told: Callable[[Notice], None]) -> None:
         """Call `told` with every notice that is a warning."""
@@ -129,21 +148,23 @@ class DriftNotices:
         self._current.pop(version, None)
         with suppress(KeyError):  # never graded
             self._metrics.drift.remove(version)
+        self._change()
 
     def tell(self, adapter: Adapter, live: Toolset, drift: Drift, policy: DriftPolicy) -> None:
         """Tell how far a live toolset is from what an adapter was trained on."""
         self._metrics.drift.labels(adapter.version).set(GRADES.index(drift.worst))
         self._current.pop(adapter.version, None)
-        if drift.worst == "none":
-            return
-        notice = notice_of(adapter, live, drift, policy)
-        self._current[adapter.version] = notice
-        self._tell_once(notice)
+        if drift.worst != "none":
+            notice = notice_of(adapter, live, drift, policy)
+            self._current[adapter.version] = notice
+            self._tell_once(notice)
+        self._change()
 
     def look_again(self) -> None:
         """Warn of what was silenced and is so no more."""
         for notice in self._current.values():
             self._tell_once(notice)
+        self._change()
 
     def _tell_once(self, notice: Notice) -> None:
         if notice.key in self._warned:
@@ -162,6 +183,10 @@ class DriftNotices:
             except Exception:
                 # Whoever listens must not cost the others the warning, or the catalog its change.
                 logger.exception("a listener failed on a drift warning")
+
+    def _change(self) -> None:
+        for told in self._changed:
+            told()
 
     def _log(self, level: int, notice: Notice, suffix: str = "") -> None:
         extra = {**notice.as_dict(), "detail": notice.detail}

@@ -8,11 +8,18 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 
 from gateway.adapters.notice import Notice
 from gateway.drift_policy import Graded
@@ -34,12 +41,24 @@ class Silence(BaseModel):
     adapter: str = Field(min_length=1)
     grade: Graded | None = None
     tools: tuple[str, ...] | None = Field(default=None, min_length=1)
-    reason: str = Field(min_length=1, max_length=500)
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
     until: AwareDatetime
 
     def covers(self, tool: str, grade: str) -> bool:
         """Whether one tool's drift is silenced."""
         return self.grade in (None, grade) and (self.tools is None or tool in self.tools)
+
+
+def fault(silence: Silence, tools: Mapping[str, Collection[str]]) -> str | None:
+    """Why a silence would never be heeded; None if it may be. `tools` are those that each adapter
+    (by its name) learned or is offered now."""
+    if silence.adapter not in tools:
+        known = ", ".join(tools) or "none"
+        return f"adapter: no adapter {silence.adapter!r} is stored; stored: {known}"
+    unknown = [tool for tool in silence.tools or () if tool not in tools[silence.adapter]]
+    if unknown:
+        return f"tools: adapter {silence.adapter} never saw {', '.join(unknown)}, nor are they live"
+    return None
 
 
 def silenced(silences: Iterable[Silence], notice: Notice, now: float) -> bool:
@@ -72,16 +91,26 @@ class Silences:
 
     async def open(self) -> None:
         """Bring back the silences of earlier runs; those that have expired are forgotten."""
+        await self.follow()
+        gone = self._silences.keys() - self.all.keys()
+        if gone:
+            await self._records.drop(_KIND, *gone)
+            self._silences = dict(self.all)
+
+    async def follow(self) -> None:
+        """Take over what is kept: silences of earlier runs, and those that another gateway over the
+        same records began or ended."""
         kept = await self._records.kept(_KIND)
+        before, self._silences = self._silences, {}
         for key, value in kept.items():
             try:
                 self._silences[key] = Silence.model_validate(value)
             except ValidationError as exc:
-                logger.error("a kept silence cannot be read: %s", exc.error_count())
-        self._silences = dict(self.all)
-        gone = kept.keys() - self._silences.keys()
-        if gone:
-            await self._records.drop(_KIND, *gone)
+                logger.error(
+                    "the kept silence %s cannot be read: %s problems", key, exc.error_count()
+                )
+        if before.keys() - self._silences.keys():
+            self.on_end()
         self._wait()
 
     def close(self) -> None:
@@ -101,10 +130,10 @@ class Silences:
 
     async def remove(self, key: str) -> None:
         """End a silence. Raises NotFound."""
-        if key not in self._silences:
+        if key not in self.all:
             raise NotFound(f"there is no silence {key!r}")
         await self._records.drop(_KIND, key)
-        del self._silences[key]
+        self._silences.pop(key, None)  # another request may have ended it meanwhile
         self.on_end()
         self._wait()
 

@@ -28,6 +28,7 @@ class AdapterStore:
         self._engine = engine
         self._adapters: dict[str, Adapter] = {}
         self._configured: set[str] = set()
+        self._problems: frozenset[str] = frozenset()
         self._one_at_a_time = asyncio.Lock()
 
     @property
@@ -39,11 +40,17 @@ class AdapterStore:
         """Whether the configuration file declares the version, which makes it read-only here."""
         return version in self._configured
 
-    async def open(self) -> list[str]:
-        """Read the stored versions. Returns why any of them cannot be used any more."""
-        problems: list[str] = []
-        for row in await self._records.adapters():
-            version, folder = row["version"], Path(row["folder"])
+    async def follow(self) -> list[str]:
+        """Take in the versions that are kept, of an earlier run or added through another gateway,
+        and forget those that were removed. Returns why any of them cannot be used, once."""
+        kept = {row["version"]: row for row in await self._records.adapters()}
+        for gone in self._adapters.keys() - kept.keys() - self._configured:
+            del self._adapters[gone]
+        problems: dict[str, None] = {}
+        for version, row in kept.items():
+            if version in self._adapters:
+                continue
+            folder = Path(row["folder"])
             try:
                 if folder.resolve().parent != self._root.resolve():
                     raise AdapterRefused(f"{version}: {folder} lies outside the store")
@@ -52,8 +59,10 @@ class AdapterStore:
                     raise AdapterRefused(f"{version}: {_CHANGED}")
                 self._adapters[version] = adapter
             except AdapterRefused as exc:
-                problems.append(str(exc))
-        return problems
+                problems[str(exc)] = None
+        news = [problem for problem in problems if problem not in self._problems]
+        self._problems = frozenset(problems)
+        return news
 
     async def verify(self, adapter: Adapter) -> None:
         """Read a version's files again. Raises AdapterRefused if they are not what came in."""

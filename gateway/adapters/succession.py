@@ -8,7 +8,8 @@ versions up and unloads them.
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from gateway.adapters.active import Active, ActiveAdapters
 from gateway.adapters.trial import Trial
@@ -18,7 +19,7 @@ from gateway.records import Records
 
 logger = logging.getLogger(__name__)
 
-_Before = tuple[Adapter, str]
+Before = tuple[Adapter, str]
 """A version that served before, and its toolset."""
 
 
@@ -32,7 +33,8 @@ class Succession:
         self._active = active
         self._records = records
         self._on_dropped = on_dropped
-        self._before: dict[str, _Before] = {}
+        self._before: dict[str, Before] = {}
+        self._unkept: set[str] = set()
         self._one_at_a_time = asyncio.Lock()
 
     def previous(self, name: str) -> str | None:
@@ -57,9 +59,40 @@ class Succession:
             raise UnknownAdapter(f"no adapter {name!r} is in service")
         return active
 
-    def remember(self, name: str, adapter: Adapter, toolset: str) -> None:
-        """A version that an earlier run had in service before the one it kept."""
-        self._before[name] = (adapter, toolset)
+    def differs(self, name: str, kept: Mapping[str, Any]) -> bool:
+        """Whether what is in service under a name is not what the records have, in the form of
+        `Records.active`; a rollback that could not be kept goes before them."""
+        active, trial = self._active.get(name), self._active.trial(name)
+        if active is None:
+            return True
+        here: dict[str, Any] = {
+            "version": active.adapter.version,
+            "previous": self.previous(name),
+            "toolset": active.toolset,
+        }
+        return name not in self._unkept and kept != here | (
+            {} if trial is None else {"trial": trial.as_dict()}
+        )
+
+    async def take_up(
+        self,
+        adapter: Adapter,
+        toolset: str,
+        before: Before | None,
+        trial: Trial | None,
+        kept: Mapping[str, Any] | None = None,
+    ) -> Active | None:
+        """What the records have comes into service here; nothing is kept.
+
+        With `kept` only if they have nothing else meanwhile; else returns None.
+        """
+        async with self._one_at_a_time:
+            if kept is not None:
+                if (await self._records.active()).get(adapter.name) != kept:
+                    return None
+                if not self.differs(adapter.name, kept):
+                    return self.in_service(adapter.name)  # it was done here meanwhile
+            return self._flip(adapter, toolset, before, trial)
 
     def refuse_trial(self, adapter: Adapter) -> None:
         """Raises UnknownAdapter or Conflict if a version cannot go on trial."""
@@ -139,7 +172,7 @@ class Succession:
         await self._keep(adapter, toolset, before, None)
         return self._flip(adapter, toolset, before)
 
-    async def _back(self, adapter: Adapter, toolset: str, before: _Before | None) -> Active:
+    async def _back(self, adapter: Adapter, toolset: str, before: Before | None) -> Active:
         active = self._flip(adapter, toolset, before)
         try:
             await self._keep(adapter, toolset, before, None)
@@ -148,10 +181,11 @@ class Succession:
                 "%s; a restart will not know of the rollback", exc,
                 extra={"event": "rollback_not_kept", "adapter": adapter.version},
             )  # fmt: skip
+            self._unkept.add(adapter.name)
         return active
 
     def _flip(
-        self, adapter: Adapter, toolset: str, before: _Before | None, trial: Trial | None = None
+        self, adapter: Adapter, toolset: str, before: Before | None, trial: Trial | None = None
     ) -> Active:
         used = self._used(adapter.name)
         if before is not None:
@@ -173,7 +207,7 @@ class Succession:
         return {version for version in (*found, self.previous(name)) if version}
 
     async def _keep(
-        self, adapter: Adapter, toolset: str, before: _Before | None, trial: Trial | None
+        self, adapter: Adapter, toolset: str, before: Before | None, trial: Trial | None
     ) -> None:
         previous = before[0].version if before else None
         try:
@@ -182,3 +216,4 @@ class Succession:
             )
         except sqlite3.Error as exc:
             raise AdapterRefused(f"{adapter.version} cannot be kept in service: {exc}") from exc
+        self._unkept.discard(adapter.name)

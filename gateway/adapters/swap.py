@@ -9,8 +9,8 @@ loaded, so that they are one assignment.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable
-from typing import TypeVar
+from collections.abc import Awaitable, Mapping
+from typing import Any, TypeVar
 
 from gateway.adapters.active import Active, ActiveAdapters
 from gateway.adapters.probing import probe_replicas
@@ -86,7 +86,7 @@ class Swap:
         """
         trial = Trial(kind, adapter, share, auto, round(time.time(), 3))
         async with self._one_at_a_time:
-            await self._try(trial, probe=True)
+            await self._try(trial)
         return trial
 
     async def restore(
@@ -95,29 +95,45 @@ class Swap:
         toolset: str | None = None,
         previous: Adapter | None = None,
         trial: Trial | None = None,
-    ) -> Active:
-        """Bring back what an earlier run had in service, kept for a rollback, and on trial.
+        kept: Mapping[str, Any] | None = None,
+    ) -> Active | None:
+        """Bring up what the records have in service, for a rollback, and on trial: of an earlier
+        run, or through another gateway that shares them.
 
-        Nothing is probed: the version has served already, or the configuration vouches for it.
+        Nothing is probed, for the version has served already, and nothing is kept. With `kept`, in
+        the form of `Records.active`, it is done only if that still holds then; else returns None.
 
         Raises:
             AdapterRefused: as `activate`; another version that cannot be loaded is left out.
         """
-        if previous is not None:
-            try:
-                await self._engine.load(previous.version, previous.folder)
-                served = toolset or previous.manifest.toolset
-                self._succession.remember(adapter.name, previous, served)
-            except PointsmanError as exc:
-                logger.warning("no rollback to adapter %s: %s", previous.version, exc)
-        active = await self.activate(adapter, toolset, probe=False)
-        if trial is not None:
-            try:
-                async with self._one_at_a_time:
-                    await self._try(trial, probe=False)
-            except PointsmanError as exc:
-                logger.warning("the trial of adapter %s ends: %s", trial.adapter.version, exc)
+        served, before = toolset or adapter.manifest.toolset, None
+        async with self._one_at_a_time:
+            await self._bring_up(adapter, served, probe=False)
+            if previous is not None:
+                try:
+                    await self._engine.load(previous.version, previous.folder)
+                    before = (previous, toolset or previous.manifest.toolset)
+                except PointsmanError as exc:
+                    logger.warning("no rollback to adapter %s: %s", previous.version, exc)
+            if trial is not None:
+                try:
+                    await self._bring_up(trial.adapter, served, probe=False)
+                except PointsmanError as exc:
+                    logger.warning("the trial of adapter %s ends: %s", trial.adapter.version, exc)
+                    trial = None
+            active = await self._succession.take_up(adapter, served, before, trial, kept)
+        for found in (adapter, before and before[0], trial and trial.adapter):
+            if found is not None and not self._is_needed(found.version):
+                self._retirement.soon(found.version)
         return active
+
+    def differs(self, name: str, kept: Mapping[str, Any]) -> bool:
+        """Whether what is in service is not what the records have. As `Succession.differs`."""
+        return self._succession.differs(name, kept)
+
+    def trial(self, name: str) -> Trial | None:
+        """The trial under way beside the version in service."""
+        return self._active.trial(name)
 
     async def promote(self, name: str, trial: Trial | None = None) -> Active:
         """Bring the version on trial into service. Raises as `Succession.promote`."""
@@ -156,11 +172,11 @@ class Swap:
     def _is_needed(self, version: str) -> bool:
         return self._succession.use_of(version) is not None
 
-    async def _try(self, trial: Trial, *, probe: bool) -> None:
+    async def _try(self, trial: Trial) -> None:
         adapter = trial.adapter
         self._succession.refuse_trial(adapter)
         toolset = self._succession.in_service(adapter.name).toolset
-        await self._bring_up(adapter, toolset, probe=probe)
+        await self._bring_up(adapter, toolset, probe=True)
         await self._step("keep", adapter, self._succession.begin(trial))
 
     async def _bring_up(self, adapter: Adapter, toolset: str, *, probe: bool) -> None:

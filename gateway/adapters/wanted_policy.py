@@ -5,6 +5,7 @@ table that follows it.
 """
 
 import logging
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -24,6 +25,7 @@ class WantedPolicy:
         self.wanted: DriftPolicy | None = None
         self._active = active
         self._records = records
+        self._kept: Any = None
 
     @property
     def current(self) -> DriftPolicy:
@@ -33,27 +35,33 @@ class WantedPolicy:
     def configure(self, adapter: str, rules: DriftRules) -> None:
         """Take in the rules that the configuration gives to one adapter."""
         self.configured = self.configured.with_adapter(adapter, rules)
-        self._active.policy = self.current
+        self._active.enforce(self.current)
 
-    async def open(self) -> None:
-        """Bring back what an administrator set in an earlier run."""
+    async def follow(self) -> None:
+        """Take over what an administrator set, in an earlier run or through another gateway."""
         kept = (await self._records.kept(_KIND)).get(_NAME)
-        if kept is None:
+        if kept == self._kept:
             return
         try:
-            self.wanted = DriftPolicy.model_validate(kept)
+            wanted = None if kept is None else DriftPolicy.model_validate(kept)
         except ValidationError as exc:
-            logger.error("the kept policy for drift is of another release: %s", exc.error_count())
-        self._active.policy = self.current
+            logger.error(
+                "the kept policy for drift is of another release: %s problems", exc.error_count()
+            )
+            wanted = self.wanted
+        self._force(wanted, kept)
 
     async def put(self, policy: DriftPolicy) -> None:
         """Put a whole policy in force, in place of the configuration's."""
-        await self._records.keep(_KIND, {_NAME: policy.model_dump(exclude_defaults=True)})
-        self.wanted = policy
-        self._active.policy = self.current
+        kept = policy.model_dump(exclude_defaults=True)
+        await self._records.keep(_KIND, {_NAME: kept})
+        self._force(policy, kept)
 
     async def reset(self) -> None:
         """Go back to the configuration's policy."""
         await self._records.drop(_KIND, _NAME)
-        self.wanted = None
-        self._active.policy = self.current
+        self._force(None, None)
+
+    def _force(self, wanted: DriftPolicy | None, kept: Any) -> None:
+        self.wanted, self._kept = wanted, kept
+        self._active.enforce(self.current)

@@ -167,7 +167,12 @@ def _print(item: dict[str, Any]) -> None:
                 _print_change(change)
     for server, reason in item.get("unreachable", {}).items():
         print_line(f"  {server}: {reason}")
-    if "impact" in item:
+    progress = item.get("measuring")
+    if progress and progress["failed"]:
+        print_line(f"  not measured: {progress['failed']}")
+    elif progress and not item["impact"]:
+        print_line(f"  measuring: {progress['asked']} of {progress['of']} rows asked")
+    if item.get("impact"):
         from gateway.commands.impact import print_impact
 
         print_impact(item["impact"], item["measured"])

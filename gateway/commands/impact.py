@@ -1,7 +1,6 @@
 """`drift --measure`: what a drift costs, by replaying the rows that the adapter carries."""
 
 import asyncio
-import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -12,7 +11,7 @@ from gateway.commands.preflight import Compared
 from gateway.drift_policy import withheld
 from gateway.engines.base import Engine
 from gateway.errors import ConfigurationError
-from gateway.impact.figure import Impact, impact_of
+from gateway.impact.figure import Impact, flip_line, impact_of
 from gateway.impact.replay import kept_proposals, kept_routes, replay
 from gateway.impact.rows import EvalRow, read_eval_rows, spread
 from gateway.kept import KeptAnswers
@@ -48,10 +47,10 @@ def print_impact(value: dict[str, Any], summary: str) -> None:
     print_line(f"  measured: {summary}")
     flips = value["flipped"]
     for flip in flips[:_SHOWN_FLIPS]:
-        made = json.dumps(flip["proposed"], ensure_ascii=False)
-        print_line(f"    {flip['before']} -> {flip['after']}: {flip['request']!r} {made}")
-    if len(flips) > _SHOWN_FLIPS:
-        print_line(f"    and {len(flips) - _SHOWN_FLIPS} more; --json has them all")
+        print_line(f"    {flip_line(flip)}")
+    more = value["flips"] - len(flips[:_SHOWN_FLIPS])
+    if more:
+        print_line(f"    and {more} more; --json has {len(flips)} of {value['flips']}")
 
 
 async def _asked(

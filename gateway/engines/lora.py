@@ -2,7 +2,8 @@
 
 y = W x + s B A x, with s = alpha / r, or alpha / sqrt(r) for rank-stabilised adapters (Hu et al.,
 "LoRA", 2021; Kalajdzievski, "rsLoRA", 2023). PEFT trains them; its layers spend more time on
-choosing what to do than on doing it where a step is one token long, so serving has its own. Knows folders, tensors and layers; `local` above decides which adapter answers.
+choosing what to do than on doing it where a step is one token long, so serving has its own. Knows
+folders, tensors and layers; `local` above decides which adapter answers.
 """
 
 import json

@@ -1,12 +1,16 @@
 """The operator's API for drift: what it is now, what is done about it, what is not warned of."""
 
+from collections.abc import Collection, Mapping
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 
 from gateway.adapters.active import Active
-from gateway.adapters.silences import Silence, silence_as_dict
-from gateway.drift_policy import DriftPolicy
+from gateway.adapters.measured import SHOWN_FLIPS
+from gateway.adapters.silences import Silence, fault, silence_as_dict
+from gateway.drift_policy import DriftPolicy, faults
+from gateway.errors import BadRequest
 from gateway.faces.parts import Parts, admin
 from gateway.faces.response import Json
 
@@ -29,6 +33,9 @@ async def policy(gateway: AdminParts) -> Json:
 @router.put("/drift/policy")
 async def put_policy(body: DriftPolicy, gateway: AdminParts) -> Json:
     """Put a whole policy in force; it outlives restarts and goes before the configuration's."""
+    known = {adapter.name for adapter in gateway.store.adapters.values()}
+    if found := faults(body, known):
+        raise BadRequest(f"{'; '.join(found)}; stored: {', '.join(sorted(known)) or 'none'}")
     await gateway.drift_policy.put(body)
     return Json(_policy(gateway))
 
@@ -50,6 +57,8 @@ async def silences(gateway: AdminParts) -> Json:
 @router.post("/drift/silences", status_code=201)
 async def silence(body: Silence, gateway: AdminParts) -> Json:
     """Warn of some drift no more until a time; what is done about it stays."""
+    if found := fault(body, _tools(gateway)):
+        raise BadRequest(found)
     key = await gateway.silences.add(body)
     return Json(silence_as_dict(key, body), 201)
 
@@ -77,11 +86,36 @@ def drift_as_dict(active: Active) -> dict[str, Any]:
 
 def _in_service(gateway: Parts, active: Active) -> dict[str, Any]:
     answering = gateway.active.resolve(active.adapter.name).adapter.version
+    notice = gateway.notices.current(active.adapter.version)
     return {
         **drift_as_dict(active),
         "action": gateway.active.action_on(active.adapter, active.drift),
         "answered_by": answering,
+        "silenced": notice is not None and gateway.notices.is_silenced(notice),
+        **_cost(gateway, active.adapter.version),
     }
+
+
+def _cost(gateway: Parts, version: str) -> dict[str, Any]:
+    """What the drift of a version was measured to cost, and how far the measurement is."""
+    measuring = gateway.measuring
+    if measuring is None:
+        return {}
+    found, progress = measuring.found(version), measuring.progress(version)
+    return {
+        "measuring": asdict(progress) if progress else None,
+        "measured": found.impact.summary if found else None,
+        "impact": found.impact.as_dict(SHOWN_FLIPS) if found else None,
+    }
+
+
+def _tools(gateway: Parts) -> Mapping[str, Collection[str]]:
+    """The tools that each stored adapter (by its name) learned or is offered now."""
+    live = gateway.watch.catalog.entries.keys()
+    found: dict[str, set[str]] = {}
+    for adapter in gateway.store.adapters.values():
+        found.setdefault(adapter.name, set(live)).update(adapter.toolset.by_name)
+    return found
 
 
 def _policy(gateway: Parts) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from typing import Literal, cast
 from fastapi import Request
 
 from gateway.adapters.active import ActiveAdapters
+from gateway.adapters.measuring import Measuring
+from gateway.adapters.notice import DriftNotices
 from gateway.adapters.silences import Silences
 from gateway.adapters.store import AdapterStore
 from gateway.adapters.swap import Swap
@@ -23,6 +25,8 @@ from gateway.faces.conversations import Conversations
 from gateway.observe import Metrics
 from gateway.pipeline import Pipeline
 from gateway.records import Records
+from gateway.records.following import Following
+from gateway.toolsets.registered import Registered
 from gateway.toolsets.watch import Watch
 from gateway.webhook import Webhook
 
@@ -72,9 +76,12 @@ class Parts:
     keys: Keys
     engine: Engine
     watch: Watch
+    registered: Registered
     active: ActiveAdapters
     drift_policy: WantedPolicy
     silences: Silences
+    notices: DriftNotices
+    measuring: Measuring | None
     webhook: Webhook | None
     store: AdapterStore
     swap: Swap
@@ -85,6 +92,7 @@ class Parts:
     approvals: Approvals
     conversations: Conversations
     records: Records
+    following: Following
     metrics: Metrics
 
 

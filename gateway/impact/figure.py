@@ -13,6 +13,7 @@ arguments break the live schema) can no longer be answered exactly. A row that w
 does: whether an added tool would have helped is not known here.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -70,8 +71,9 @@ class Impact:
         """The rows that flipped."""
         return [row for row in self.rows if row.flipped]
 
-    def as_dict(self) -> dict[str, Any]:
-        """The form of `--json`: each figure before, drifted, and under the policy."""
+    def as_dict(self, shown: int | None = None) -> dict[str, Any]:
+        """The form of `--json`: each figure before, drifted, and under the policy; of the rows that
+        flipped at most `shown`, and how many there are."""
         return {
             "rows": len(self.rows),
             **{column: _figures(_grades(self.rows, column)) for column in _COLUMNS},
@@ -79,7 +81,8 @@ class Impact:
                 tool: {column: _exact(rows, column) for column in _COLUMNS} | {"n": len(rows)}
                 for tool, rows in self._tools.items()
             },
-            "flipped": [row.as_dict() for row in self.flips],
+            "flips": len(self.flips),
+            "flipped": [row.as_dict() for row in self.flips[:shown]],
         }
 
     @property
@@ -104,6 +107,12 @@ class Impact:
             for call in row.row.calls[:1]:
                 found.setdefault(call.tool, []).append(row)
         return found
+
+
+def flip_line(flip: Mapping[str, Any]) -> str:
+    """A row that flipped, as `Replayed.as_dict` gives it, in one line."""
+    made = json.dumps(flip["proposed"], ensure_ascii=False)
+    return f"{flip['before']} -> {flip['after']}: {flip['request']!r} {made}"
 
 
 def impact_of(

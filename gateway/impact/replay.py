@@ -52,14 +52,21 @@ async def replay(
         EngineDown, UnknownModel: the engine cannot complete a prompt; what it answered is kept.
         PointsmanError: the proposals cannot be kept.
     """
-    router = Router(engine)
     found: list[Route] = []
-    for number, row in enumerate(rows):
-        try:
-            route, _ = await answered(router, row.messages, adapter, kept, str(number))
-        except OSError as exc:
-            raise PointsmanError(f"proposals cannot be kept: {exc}") from exc
-        found.append(route)
+    for number in range(len(rows)):
+        found.append(await proposal(engine, adapter, rows, number, kept))
         if progress:
             progress(number + 1, len(rows))
     return found
+
+
+async def proposal(
+    engine: Engine, adapter: Adapter, rows: Sequence[EvalRow], number: int, kept: KeptAnswers
+) -> Route:
+    """The proposal for one row, by its number: the kept one, or else the engine's. Raises as
+    `replay`."""
+    try:
+        route, _ = await answered(Router(engine), rows[number].messages, adapter, kept, str(number))
+    except OSError as exc:
+        raise PointsmanError(f"proposals cannot be kept: {exc}") from exc
+    return route

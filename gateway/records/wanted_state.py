@@ -7,7 +7,7 @@ follow. Below stands the database; `gateway.records` opens it.
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,10 @@ CREATE TABLE IF NOT EXISTS wanted (
 CREATE TABLE IF NOT EXISTS revision (value INTEGER NOT NULL);
 INSERT INTO revision SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM revision);
 """
+_KEEP = (
+    "INSERT INTO wanted VALUES (?, ?, ?) ON CONFLICT (kind, name) DO UPDATE SET "
+    "value = excluded.value"
+)
 
 
 class WantedState:
@@ -112,11 +116,27 @@ class WantedState:
 
     async def keep(self, kind: str, values: Mapping[str, Any]) -> None:
         """Keep values of a kind by their names, all in one change of the state."""
-        keep = (
-            "INSERT INTO wanted VALUES (?, ?, ?) ON CONFLICT (kind, name) DO UPDATE SET "
-            "value = excluded.value"
-        )
-        await self._write(*((keep, (kind, name, json.dumps(v))) for name, v in values.items()))
+        await self._write(*((_KEEP, (kind, name, json.dumps(v))) for name, v in values.items()))
+
+    async def amend(self, kind: str, name: str, change: Callable[[Any], Any]) -> Any:
+        """Keep what `change` makes of one value (None if nothing is kept), and return that.
+
+        It is called in the database's thread, and no other process can come between. If it gives
+        the value back as it is, nothing is written.
+        """
+        query = "SELECT value FROM wanted WHERE kind = ? AND name = ?"
+
+        def work() -> Any:
+            with self._database.connection:
+                self._database.connection.execute("BEGIN IMMEDIATE")
+                rows = self._database.rows(query, kind, name)
+                before = json.loads(rows[0][0]) if rows else None
+                after = change(before)
+                if after is not before:
+                    self._apply((_KEEP, (kind, name, json.dumps(after))))
+            return after
+
+        return await self._database.run(work)
 
     async def drop(self, kind: str, *names: str) -> None:
         """Forget values of a kind."""
@@ -124,7 +144,7 @@ class WantedState:
         await self._write(*((drop, (kind, name)) for name in names))
 
     async def revision(self) -> int:
-        """Counts every change of servers and adapters; replicas follow it."""
+        """Counts every change of the wanted state; replicas follow it."""
         rows = await self._database.run(lambda: self._database.rows("SELECT value FROM revision"))
         return int(rows[0][0])
 
@@ -133,8 +153,11 @@ class WantedState:
 
         def work() -> None:
             with self._database.connection:
-                for statement, values in statements:
-                    self._database.connection.execute(statement, values)
-                self._database.connection.execute("UPDATE revision SET value = value + 1")
+                self._apply(*statements)
 
         await self._database.run(work)
+
+    def _apply(self, *statements: tuple[str, Sequence[Any]]) -> None:
+        for statement, values in statements:
+            self._database.connection.execute(statement, values)
+        self._database.connection.execute("UPDATE revision SET value = value + 1")

@@ -13,7 +13,7 @@ whoever keeps the approvals.
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from mcp.types import Tool
@@ -36,7 +36,7 @@ class Keeper(Protocol):
 
     async def kept(self, kind: str) -> dict[str, Any]: ...
 
-    async def keep(self, kind: str, values: Mapping[str, Any]) -> None: ...
+    async def amend(self, kind: str, name: str, change: Callable[[Any], Any]) -> Any: ...
 
     async def drop(self, kind: str, *names: str) -> None: ...
 
@@ -69,15 +69,17 @@ class Holds:
         self._approved: dict[str, dict[str, Tool]] = {}
         self._writing: asyncio.Task[None] | None = None
 
-    async def open(self) -> None:
-        """Bring back the approvals of earlier runs."""
-        for server, tools in (await self._keeper.kept(_KIND) if self._keeper else {}).items():
-            try:
-                self._approved[server] = {n: Tool.model_validate(t) for n, t in tools.items()}
-            except ValidationError as exc:
-                # Trusting the next list instead would let anything in.
-                self._approved[server] = {}
-                logger.error("server %s: approvals cannot be read: %s", server, exc.error_count())
+    async def follow(self) -> bool:
+        """Take over the approvals of earlier runs, and of other gateways over the same records.
+
+        Returns whether that changed any. What is not kept stays as it is: it may be about to be,
+        and to trust the next list instead would let anything in.
+        """
+        kept = await self._keeper.kept(_KIND) if self._keeper else {}
+        found = {server: _approved(server, tools) for server, tools in kept.items()}
+        changed = any(self._approved.get(server) != tools for server, tools in found.items())
+        self._approved |= found
+        return changed
 
     async def close(self) -> None:
         """Wait until what was approved on trust is kept."""
@@ -106,9 +108,16 @@ class Holds:
                 f"{held.fingerprint}; look at it before you approve it"
             )
         own = held.listed.model_copy(update={"name": held.own_name})
-        approved = {**self._approved.get(held.server, {}), held.own_name: own}
-        await self._keep(held.server, approved)
-        self._approved[held.server] = approved
+        own_copy = _as_kept(self._approved.get(held.server, {}))
+
+        def approved(kept: Any) -> Any:
+            # What another gateway approved meanwhile counts too.
+            return {**(own_copy if kept is None else kept), held.own_name: as_listed(own)}
+
+        kept = approved(None)
+        if self._keeper is not None:
+            kept = await self._keeper.amend(_KIND, held.server, approved)
+        self._approved[held.server] = _approved(held.server, kept)
         logger.info(
             "tool %s of server %s was approved", held.name, held.server,
             extra={"event": "tool_approved", **held.named()},
@@ -116,27 +125,43 @@ class Holds:
 
     async def forget(self, server: str) -> None:
         """A removed server's approvals; should it come back, its first list is trusted again."""
-        if self._approved.pop(server, None) is not None and self._keeper is not None:
+        if server in self._approved and self._keeper is not None:
             await self._keeper.drop(_KIND, server)
+        self.release(server)
 
-    async def _keep(self, server: str, approved: Approved) -> None:
-        if self._keeper is not None:
-            values = {name: as_listed(tool) for name, tool in approved.items()}
-            await self._keeper.keep(_KIND, {server: values})
+    def release(self, server: str) -> None:
+        """Leave the approvals of a server to the other gateways that share them."""
+        self._approved.pop(server, None)
 
     def _keep_soon(self, server: str) -> None:
-        before, approved = self._writing, dict(self._approved[server])
+        """Keep what was trusted, unless another gateway trusted a list first; `follow` takes that
+        one over."""
+        keeper, before = self._keeper, self._writing
+        trusted = _as_kept(self._approved[server])
 
-        async def write() -> None:
+        async def write(keeper: Keeper) -> None:
             if before is not None:
                 await asyncio.wait((before,))
             try:
-                await self._keep(server, approved)
+                await keeper.amend(_KIND, server, lambda kept: trusted if kept is None else kept)
             except Exception:
                 logger.exception("what server %s listed first could not be kept", server)
 
-        if self._keeper is not None:
-            self._writing = asyncio.create_task(write())
+        if keeper is not None:
+            self._writing = asyncio.create_task(write(keeper))
+
+
+def _as_kept(approved: Approved) -> dict[str, Any]:
+    return {name: as_listed(tool) for name, tool in approved.items()}
+
+
+def _approved(server: str, kept: Mapping[str, Any]) -> dict[str, Tool]:
+    try:
+        return {name: Tool.model_validate(tool) for name, tool in kept.items()}
+    except ValidationError as exc:
+        # None at all: trusting the next list instead would let anything in.
+        logger.error("server %s: approvals cannot be read: %s problems", server, exc.error_count())
+        return {}
 
 
 def find_held(held: Mapping[str, Held], name: str) -> Held:

@@ -118,10 +118,16 @@ class Watch:
         upstream = self.upstream(name)
         if self.is_configured(name):
             raise Forbidden(f"server {name!r} is declared in the configuration file")
-        del self._upstreams[name]
-        self._rebuild(None)
-        await upstream.close()
+        await self._take_out(upstream)
         await self.holds.forget(name)
+
+    async def release(self, name: str) -> None:
+        """Disconnect a server that another gateway over the same records removed; one that is
+        configured here, or gone already, is left alone."""
+        upstream = self._upstreams.get(name)
+        if upstream is not None and not self.is_configured(name):
+            await self._take_out(upstream)
+            self.holds.release(name)
 
     async def approve(self, tool: str, fingerprint: str, definition: str | None = None) -> Held:
         """Approve the definition that waits under a tool's name, and offer it from now on.
@@ -135,9 +141,19 @@ class Watch:
         self._rebuild(None)
         return held
 
+    async def follow(self) -> None:
+        """Take over what was approved through another gateway over the same records."""
+        if await self.holds.follow():
+            self._rebuild(None)
+
     async def refresh(self, name: str) -> None:
         """List a server's tools again. Raises UnknownServer, UpstreamDown."""
         await self.upstream(name).refresh()
+
+    async def _take_out(self, upstream: Upstream) -> None:
+        del self._upstreams[upstream.name]
+        self._rebuild(None)
+        await upstream.close()
 
     def _upstream(self, config: ServerConfig) -> Upstream:
         upstream = Upstream(config, self._rebuild)

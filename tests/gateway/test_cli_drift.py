@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from gateway.impact.rows import read_eval_rows
 from gateway.manifest import read_adapter
 from gateway.types import Toolset
 from tests.adapters import support_toolset, write_adapter
-from tests.gateway.cli_gateway import gateway, pointsman, support
+from tests.gateway.cli_gateway import PATIENCE_S, gateway, pointsman, support
+from tests.gateway.one_at_a_time import OneAtATime
 from tests.gateway.serving import desk, settings, tell_desk
 from tests.gateway.toolsets.upstream_doubles import Script
 
@@ -288,3 +290,25 @@ def test_the_cost_of_a_drift_is_measured_from_kept_proposals(
     (item,) = asked.json["adapters"]
     assert item["impact"]["policy"]["exact"] == item["impact"]["drifted"]["exact"]
     assert len(item["impact"]["flipped"]) == 4
+
+
+@pytest.mark.parametrize("rows", [3, 0])
+def test_what_a_gateway_measures_is_shown_while_it_does_and_why_if_it_cannot(
+    tmp_path: Path, rows: int
+):
+    folder = find_adapter(tmp_path / "adapter")
+    row = json.dumps({"request": "hello", "target": {"tool": "no_tool", "reason": "chat"}})
+    (folder / "eval.jsonl").write_text("\n".join([row] * rows))
+    script = Script(tmp_path / "script")
+    script.tell_pages([KEPT])
+    measure = {"folder": tmp_path / "impact", "quiet_s": 0}
+    config = settings(
+        tmp_path, script.config(), adapter=False, adapters=({"folder": folder},),
+        engine={"kind": "scripted"}, drift={"measure": measure},
+    )  # fmt: skip
+    wanted = "measuring: 0 of 3 rows asked" if rows else "not measured: "
+    deadline = time.monotonic() + PATIENCE_S
+    with gateway(config, engine=OneAtATime({})) as url:
+        while wanted not in (told := pointsman("drift", "--url", url).out):
+            assert time.monotonic() < deadline, told
+    assert ("no rows to measure with" in told) == (not rows)

@@ -98,6 +98,13 @@ def test_a_full_file_is_read(tmp_path: Path):
         ("drift_policy = 'warn'\n[drift]\npolicy = 'warn'", "drift_policy is short for"),
         ("[drift.grades]\nnone = 'warn'", "drift.grades"),
         ("[drift.webhook]\nurl = 'http://x'\nsecret = 'short'", "drift.webhook.secret"),
+        ("[drift.webhook]\nurl = 'http://[x'\nsecret = 'sixteen or more.'", "drift.webhook.url"),
+        ("[drift.webhook]\nurl = 'http://:8/'\nsecret = 'sixteen or more.'", "names no host"),
+        ("[drift.webhook]\nurl = 'http://x:0x/'\nsecret = 'sixteen or more.'", "drift.webhook.url"),
+        ("[drift.measure]\nrows = 9", "drift.measure asks the adapter: it needs an engine"),
+        ("[drift.measure]\nrows = 0\n[engine]\nkind = 'scripted'", "drift.measure.rows"),
+        ("[drift]\nmeasure = true\n[engine]\nkind = 'scripted'", "drift.measure"),
+        ("[records]\nfollow_s = 0", "records.follow_s"),
         ("servers = 3", "servers"),
         ("= broken", "line 1"),
         ("a = 1\na = 2", "Cannot overwrite a value"),
@@ -290,6 +297,15 @@ def test_what_is_stored_gives_the_same_server_back():
 def test_what_is_shown_and_stored_leaves_defaults_out():
     plain = ServerConfig(name="a", command="x")
     assert plain.shown() == plain.stored() == {"name": "a", "command": "x"}
+
+
+def test_measuring_is_off_unless_it_is_asked_for_and_keeps_its_answers_beside_the_file(
+    tmp_path: Path,
+):
+    assert loaded(tmp_path, "").drift.measure is None
+    measure = loaded(tmp_path, "[drift.measure]\n[engine]\nkind = 'scripted'").drift.measure
+    assert measure is not None
+    assert (measure.rows, measure.folder) == (100, tmp_path / ".pointsman" / "impact")
 
 
 def test_a_configuration_is_frozen(tmp_path: Path):

@@ -31,12 +31,13 @@ class Receiver(httpx.AsyncBaseTransport):
         return httpx.Response(status)
 
 
+def hook(url: str = "http://receiver.example/hook?key=hidden") -> WebhookConfig:
+    return WebhookConfig.model_validate({"url": url, "secret": SECRET, "backoff_s": 0})
+
+
 async def sent(*statuses: int) -> list[httpx.Request]:
-    config = WebhookConfig.model_validate(
-        {"url": "http://receiver.example/hook?key=hidden", "secret": SECRET, "backoff_s": 0}
-    )
     receiver = Receiver(statuses)
-    webhook = Webhook(config, receiver, clock=lambda: 1_700_000_000.5)
+    webhook = Webhook(hook(), receiver, clock=lambda: 1_700_000_000.5)
     webhook.send(EVENT)
     await webhook.settled()
     await webhook.close()
@@ -67,6 +68,28 @@ async def test_after_three_retries_the_failure_is_logged_once_without_the_urls_s
     (record,) = [r for r in caplog.records if getattr(r, "event", "") == "webhook_failed"]
     assert record.levelno == logging.ERROR
     assert "receiver.example" in record.getMessage()
+    assert "hidden" not in record.getMessage()
+
+
+async def test_an_event_that_is_under_way_when_the_gateway_stops_is_said_to_be_lost(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    webhook = Webhook(hook(), Receiver([0]))
+    webhook.send(EVENT)
+    await webhook.close()
+    (record,) = [r for r in caplog.records if getattr(r, "event", "") == "webhook_failed"]
+    assert "toolset_drift: the gateway stops" in record.getMessage()
+
+
+async def test_an_address_that_is_none_is_said_so_and_not_tried_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    webhook = Webhook(hook(url="http://receiver.example/hidden\x07"))
+    webhook.send(EVENT)
+    await webhook.settled()
+    await webhook.close()
+    (record,) = [r for r in caplog.records if getattr(r, "event", "") == "webhook_failed"]
+    assert "its URL cannot be used" in record.getMessage()
     assert "hidden" not in record.getMessage()
 
 

@@ -66,6 +66,8 @@ class McpServer(Server[Any]):
         self.offers = Offers(parts)
         self.news = News(parts.watch, self.offers)
         parts.active.on_warning(lambda n: self.news.warn(n.as_log(), n.live.name))
+        if parts.measuring is not None:
+            parts.measuring.on_measured(lambda m: self.news.warn(m.as_log(), m.notice.live.name))
         self._parts = parts
         self._address = address or Address()
         self._gathered = Gathered(parts.watch)

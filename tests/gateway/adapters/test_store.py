@@ -51,7 +51,7 @@ async def test_the_copy_outlives_its_source(tmp_path: Path) -> None:
         adapter = await store.add(source)
     (source / "report.json").write_text('{"changed": true}')
     async with stored(tmp_path) as store:
-        assert await store.open() == []
+        assert await store.follow() == []
         assert list(store.adapters) == [adapter.version]
         assert store.adapters[adapter.version].digest == adapter.digest
 
@@ -204,7 +204,7 @@ async def test_what_a_crash_left_behind_is_no_adapter_and_in_nobodys_way(tmp_pat
     half.mkdir(parents=True)
     (half / "manifest.json").write_text("{")
     async with stored(tmp_path) as store:
-        assert await store.open() == []
+        assert await store.follow() == []
         assert not store.adapters
         adapter = await store.add(source)
         assert folder_digest(adapter.folder) == adapter.digest
@@ -219,7 +219,7 @@ async def test_a_stored_folder_that_was_changed_is_left_out_with_the_reason(tmp_
     for file in gone.folder.iterdir():
         file.unlink()
     async with stored(tmp_path) as store:
-        changed, missing = await store.open()
+        changed, missing = await store.follow()
         assert changed == f"{bad.version}: the folder was changed after it came in"
         assert "missing" in missing
         assert list(store.adapters) == [good.version]
@@ -233,7 +233,7 @@ async def test_a_removed_version_is_gone_for_good(tmp_path: Path) -> None:
         with pytest.raises(UnknownAdapter):
             await store.remove(adapter.version)
     async with stored(tmp_path) as store:
-        assert await store.open() == []
+        assert await store.follow() == []
         assert not store.adapters
 
 
@@ -254,7 +254,7 @@ async def test_a_kept_folder_outside_the_store_is_left_out(tmp_path: Path) -> No
     await records.keep_adapter("support@1", "support", outside, folder_digest(outside))
     await records.close()
     async with stored(tmp_path) as store:
-        (problem,) = await store.open()
+        (problem,) = await store.follow()
         assert problem == f"support@1: {outside} lies outside the store"
         assert not store.adapters
 

@@ -3,18 +3,30 @@
 import asyncio
 import json
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gateway.config import AdapterConfig, Config, DriftConfig, RecordsConfig
+from gateway.config import AdapterConfig, Config, DriftConfig, EngineConfig, RecordsConfig
 from gateway.drift_policy import DriftRules
 from gateway.engines.scripted import ScriptedEngine
 from gateway.types import Toolset
 from mcp_servers.support.toolset import toolset as support_revision
 from tests.adapters import write_adapter
-from tests.gateway.serving import ASK, TRACK, Served, desk, problem_of, served, settings, tell_desk
+from tests.gateway.serving import (
+    ASK,
+    TRACK,
+    Served,
+    desk,
+    on_wire,
+    problem_of,
+    served,
+    settings,
+    tell_desk,
+)
 from tests.gateway.toolsets.upstream_doubles import PATIENCE_S, Script
 
 REFUND = {"tool": "request_refund", "arguments": {"order_id": "ORD-1234", "reason": "broken"}}
@@ -125,7 +137,9 @@ async def test_a_drift_is_silenced_listed_and_unsilenced_over_http(
         assert problem_of(past)["status"] == 422
 
 
-async def test_a_warning_goes_to_the_configured_webhook(tmp_path: Path) -> None:
+@asynccontextmanager
+async def receiver() -> AsyncIterator[tuple[dict[str, Any], asyncio.Queue[dict[str, Any]]]]:
+    """The settings of a webhook, and the events that it gets."""
     got: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
 
     async def receive(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -137,9 +151,111 @@ async def test_a_warning_goes_to_the_configured_webhook(tmp_path: Path) -> None:
 
     server = await asyncio.start_server(receive, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    hook = {"url": f"http://127.0.0.1:{port}/", "secret": "sixteen or more characters"}
-    config = drifted(tmp_path, drift=DriftConfig.model_validate({"webhook": hook}))
-    async with server, served(config):
-        event = await asyncio.wait_for(got.get(), PATIENCE_S)
-    assert (event["event"], event["grade"]) == ("toolset_drift", "removed")
-    assert event["masked"] == ["request_refund", "schedule_pickup", "exchange_item", "check_stock"]
+    async with server:
+        yield {"url": f"http://127.0.0.1:{port}/", "secret": "sixteen or more characters"}, got
+
+
+async def test_a_warning_goes_to_the_configured_webhook_and_so_does_what_the_drift_costs(
+    tmp_path: Path,
+) -> None:
+    async with receiver() as (hook, got):
+        drift = {"webhook": hook, "measure": {"folder": tmp_path / "impact", "quiet_s": 0}}
+        config = drifted(
+            tmp_path, drift=DriftConfig.model_validate(drift), engine=EngineConfig(kind="scripted")
+        )
+        row = {"request": ASK, "target": TRACK}
+        (config.adapters[0].folder / "eval.jsonl").write_text(json.dumps(row))
+        async with served(config):
+            warning, figure = [await asyncio.wait_for(got.get(), PATIENCE_S) for _ in range(2)]
+    assert (warning["event"], warning["grade"]) == ("toolset_drift", "removed")
+    assert warning["masked"] == [
+        "request_refund", "schedule_pickup", "exchange_item", "check_stock",
+    ]  # fmt: skip
+    assert (figure["event"], figure["measured"]) == (
+        "toolset_drift_impact", "exact 100.0 % -> 100.0 % (of 1 rows)",
+    )  # fmt: skip
+    same = ("adapter", "live_fingerprint")
+    assert [warning[key] for key in same] == [figure[key] for key in same]
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ({"fallback": "nobody"}, "fallback: no adapter 'nobody' is stored; stored: support"),
+        (
+            {"adapters": {"nobody": {"policy": "warn"}}},
+            "adapters: no adapter 'nobody' is stored; stored: support",
+        ),
+        (
+            {"adapters": {"support": {"fallback": "support"}}},
+            "adapters.support.fallback: an adapter cannot stand in for itself",
+        ),
+        ({"grades": {"none": "warn"}}, "/grades/none"),
+        ({"grades": {"breaking": "ignore"}}, "/grades/breaking: Input should be 'log', 'warn'"),
+        ({"policies": "warn"}, "/policies: Extra inputs are not permitted"),
+        ([], "valid dictionary"),
+    ],
+)
+async def test_a_policy_that_could_never_work_is_refused_with_what_is_wrong(
+    tmp_path: Path, body: Any, reason: str
+) -> None:
+    async with served(drifted(tmp_path)) as gateway:
+        refused = problem_of(await gateway.client.put("/admin/drift/policy", json=body))
+        assert (refused["status"], reason in refused["detail"]) == (422, True), refused["detail"]
+        assert (await gateway.client.get("/admin/drift/policy")).json()["set_by"] == "configuration"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"adapter": "suport"}, "adapter: no adapter 'suport' is stored; stored: support"),
+        ({"adapter": "support@12345678"}, "no adapter 'support@12345678' is stored"),
+        ({"tools": ["track_order", "trak"]}, "tools: adapter support never saw trak"),
+        ({"tools": []}, "/tools"),
+        ({"grade": "none"}, "/grade"),
+        ({"reason": "  "}, "/reason: String should have at least 1 character"),
+        ({"until": "2999-01-01T00:00:00"}, "/until: Input should have timezone info"),
+        ({"until": "tomorrow"}, "/until"),
+        ({"until": "2001-01-01T00:00:00Z"}, "`until` is past"),
+        ({"for": "a day"}, "/for: Extra inputs are not permitted"),
+    ],
+)
+async def test_a_silence_that_could_never_count_is_refused_with_what_is_wrong(
+    tmp_path: Path, change: Any, reason: str
+) -> None:
+    async with served(drifted(tmp_path)) as gateway:
+        body = {"adapter": "support", "reason": "known", "until": "2999-01-01T00:00:00Z", **change}
+        refused = problem_of(await gateway.post("/admin/drift/silences", body))
+        assert (refused["status"], reason in refused["detail"]) == (422, True), refused["detail"]
+        assert (await gateway.client.get("/admin/drift/silences")).json() == {"silences": []}
+
+
+async def test_a_silence_may_name_a_tool_that_is_only_offered(tmp_path: Path) -> None:
+    async with served(drifted(tmp_path)) as gateway:
+        body = {
+            "adapter": "support", "tools": ["gift_wrap"], "reason": "known",
+            "until": "2999-01-01T00:00:00Z",
+        }  # fmt: skip
+        assert (await gateway.post("/admin/drift/silences", body)).status_code == 201
+
+
+async def test_what_a_new_policy_warns_of_and_the_old_one_did_not_is_told_at_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    script, notation = desk(tmp_path / "desk"), {"grades": {"notation": "warn"}}
+    tools = on_wire(support_revision(1).tools)
+    tools[0]["title"] = "Another title"
+    script.tell_pages([{k: v for k, v in tool.items() if k != "outputSchema"} for tool in tools])
+
+    def warned() -> int:
+        return sum(
+            getattr(record, "event", "") == "toolset_drift" and record.levelno == logging.WARNING
+            for record in caplog.records
+        )
+
+    async with served(drifted(tmp_path, script)) as gateway:
+        (item,) = (await gateway.client.get("/admin/drift")).json()["adapters"]
+        assert (item["grade"], item["action"], warned()) == ("notation", "log", 0)
+        for _ in range(2):
+            await gateway.client.put("/admin/drift/policy", json=notation)
+            assert warned() == 1

@@ -1,6 +1,7 @@
 """A server whose changes are held cannot slip a new definition in under a known name."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from mcp.types import Tool
 from gateway.config import Config, RecordsConfig, ServerConfig
 from gateway.engines.scripted import ScriptedEngine
 from gateway.errors import Conflict, HeldDefinition
+from gateway.records import Records
 from gateway.toolsets.holds import Holds, screened
 from gateway.toolsets.listing import Listing
 from gateway.types import Call
@@ -169,14 +171,15 @@ async def test_approvals_outlive_a_restart_and_so_does_what_was_trusted_first(
 async def test_a_list_trusted_first_is_never_written_over_a_later_approval() -> None:
     class Slow:
         def __init__(self) -> None:
-            self.may_write, self.value = asyncio.Event(), {}
+            self.may_write, self.value = asyncio.Event(), dict[str, Any]()
 
         async def kept(self, kind: str) -> dict[str, Any]:
             return {}
 
-        async def keep(self, kind: str, values: Any) -> None:
+        async def amend(self, kind: str, name: str, change: Callable[[Any], Any]) -> Any:
             await self.may_write.wait()
-            self.value = dict(values)
+            self.value[name] = change(self.value.get(name))
+            return self.value[name]
 
         async def drop(self, kind: str, *names: str) -> None: ...
 
@@ -190,6 +193,21 @@ async def test_a_list_trusted_first_is_never_written_over_a_later_approval() -> 
     assert keeper.value["desk"]["pay"]["description"] == SLY["description"]
     with pytest.raises(Conflict):
         await holds.approve(held, "0" * 64)
+
+
+async def test_of_two_first_lists_the_one_that_was_kept_first_is_trusted() -> None:
+    records, rebuilt = Records(), Listing((tool(SLY),))
+    await records.open()
+    one, other = Holds(records), Holds(records)
+    one.screen(SERVER, Listing((tool(PAY),)))
+    await one.close()
+    assert other.screen(SERVER, rebuilt).held == ()  # it knows of no other yet
+    await other.close()
+    assert (await other.follow(), await other.follow()) == (True, False)
+    (held,) = other.screen(SERVER, rebuilt).held
+    assert held.approved is not None
+    assert (held.state, held.approved.description) == ("changed", PAY["description"])
+    await records.close()
 
 
 async def test_a_route_to_a_held_tool_is_withheld_and_others_are_made(tmp_path: Path) -> None:

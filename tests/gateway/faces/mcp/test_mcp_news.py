@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
+import json
 from pathlib import Path
 from typing import Any
 
 import httpx
 from mcp.types import CreateMessageResult, ElicitResult, TextContent
 
-from gateway.config import AdapterConfig
+from gateway.config import AdapterConfig, DriftConfig, EngineConfig, MeasureConfig
 from gateway.faces.mcp.session import AgentSession
 from gateway.types import Toolset
 from tests.adapters import support_toolset, write_adapter
@@ -163,6 +164,44 @@ async def test_a_drift_warning_reaches_sessions_without_the_words_of_the_server(
     )  # fmt: skip
     assert {"tool": "track_order", "grade": "removed"} in event["tools"]
     assert all(set(tool) <= {"tool", "grade", "renamed_to"} for tool in event["tools"])
+
+
+async def test_what_a_drift_costs_reaches_sessions_without_other_people_s_requests(
+    tmp_path: Path,
+) -> None:
+    server, heard = LiveServer("old"), list[Any]()
+    told = asyncio.Event()
+
+    async def on_log(params: Any) -> None:
+        if params.data["event"] == "toolset_drift_impact":
+            heard.append(params)
+            told.set()
+
+    trained = Toolset("live", (*support_toolset().tools, *server.tools))
+    adapter = AdapterConfig(folder=write_adapter(tmp_path / "adapter", trained))
+    row = {"request": "hello", "target": {"tool": "no_tool", "reason": "chat"}}
+    (adapter.folder / "eval.jsonl").write_text(json.dumps(row))
+    measure = MeasureConfig(folder=tmp_path / "impact", quiet_s=0)
+    more: dict[str, Any] = {
+        "adapters": (adapter,), "engine": EngineConfig(kind="scripted"),
+        "drift": DriftConfig(measure=measure),
+    }  # fmt: skip
+    async with (
+        behind(server, tmp_path=tmp_path, **more) as face,
+        face.client("legacy", logging_callback=on_log),
+        asyncio.timeout(PATIENCE_S),
+    ):
+        number = 0
+        while not told.is_set():  # the client opens its stream for news at its own pace
+            number += 1
+            await server.change(f"new{number}")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(told.wait(), 0.5)
+    event = heard[0].data
+    assert (event["toolset"], event["measured"]) == (
+        "live", "exact 100.0 % -> 100.0 % (of 1 rows)",
+    )  # fmt: skip
+    assert "hello" not in json.dumps(event)
 
 
 async def test_a_session_that_wants_errors_alone_is_spared_the_warnings() -> None:
