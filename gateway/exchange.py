@@ -8,7 +8,7 @@ from mcp.types import CallToolResult, Tool
 
 from gateway.adapters.trial import conversation_key
 from gateway.decide import CallCheck, Decision, checks_as_dict
-from gateway.errors import BadRequest
+from gateway.errors import ApprovalAsked, BadRequest
 from gateway.types import Message, Route
 
 
@@ -41,7 +41,8 @@ class RouteRequest:
 
 @dataclass(frozen=True)
 class Reply:
-    """Everything that a face needs for its answer."""
+    """Everything that a face needs for its answer. `asked` says that a person is being asked about
+    the calls, none of which has run."""
 
     id: str
     model: str
@@ -51,6 +52,7 @@ class Reply:
     results: Sequence[CallToolResult] | None
     drift_header: str | None
     timings_ms: Mapping[str, float]
+    asked: ApprovalAsked | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The body of `POST /v1/route`."""

@@ -100,6 +100,7 @@ class ActiveAdapters:
         self._notices = notices or DriftNotices(metrics)
         self._is_listed = is_listed
         self._table: dict[str, _Entry] = {}
+        self._told: list[Callable[[], None]] = []
         self._catalog = Catalog()
         self.leases = Leases()
 
@@ -107,6 +108,10 @@ class ActiveAdapters:
     def all(self) -> Sequence[Active]:
         """Every adapter in service, in the order of activation."""
         return tuple(entry.active for entry in self._table.values())
+
+    def on_change(self, told: Callable[[], None]) -> None:
+        """Call `told` after every change of what is in service, on the event loop."""
+        self._told.append(told)
 
     def on_warning(self, told: Callable[[Notice], None]) -> None:
         """Call `told` with every drift that is warned of, on the event loop."""
@@ -186,6 +191,8 @@ class ActiveAdapters:
             self._metrics.versions.trial_share.labels(trial.adapter.version, trial.kind).set(
                 trial.share
             )
+        for told in self._told:
+            told()
         return active
 
     def enforce(self, policy: DriftPolicy) -> None:

@@ -10,7 +10,13 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from mcp.shared.exceptions import MCPError
-from mcp.types import CONNECTION_CLOSED, REQUEST_TIMEOUT, CallToolResult
+from mcp.types import (
+    CONNECTION_CLOSED,
+    PARSE_ERROR,
+    REQUEST_TIMEOUT,
+    CallToolResult,
+    InputRequiredResult,
+)
 from pydantic import ValidationError
 
 from gateway.config import ServerConfig
@@ -25,8 +31,9 @@ from gateway.toolsets.caller import CALLER, Clock
 from gateway.toolsets.connect import CONNECTION_LOST, SESSION_LOST
 from gateway.toolsets.link import Link
 
-_OURS = (CONNECTION_CLOSED, CONNECTION_LOST, SESSION_LOST, REQUEST_TIMEOUT)
-"""Codes that tell of the connection; all others are the server's own answers."""
+_OURS = (CONNECTION_CLOSED, CONNECTION_LOST, SESSION_LOST, REQUEST_TIMEOUT, PARSE_ERROR)
+"""Codes that tell of the connection, or that the answer is none (the client's parser says so with
+the code for a bad request); all others are the server's own answers."""
 
 
 class Line(Protocol):
@@ -92,9 +99,10 @@ async def result_of(
         InputRequired: the tool asks for more input.
         UpstreamDown: it is no result, or breaks the schema.
     """
-    if raw.get("resultType") == "input_required":
-        raise InputRequired(f"{tool} asks for more input, which nobody here can give", raw)
     try:
+        if raw.get("resultType") == "input_required":
+            InputRequiredResult.model_validate(raw, by_name=False)
+            raise InputRequired(f"{tool} asks for more input, which nobody here can give", raw)
         result = CallToolResult.model_validate(raw, by_name=False)
         if not result.is_error and link is not None:
             await link.check_output(tool, result)
@@ -123,7 +131,7 @@ def failure(server: str, exc: MCPError) -> UpstreamDown:
     """The SDK's error as one of ours."""
     text = f"server {server}: {exc.message}"
     if exc.code in _OURS:
-        return UpstreamDown(text)
+        return UpstreamDown(text.split("\n", 1)[0])
     return UpstreamRefused(text, exc.code, exc.message, exc.data)
 
 

@@ -62,8 +62,9 @@ async def test_what_needs_an_approval_is_not_run_by_a_face_that_cannot_ask(tmp_p
     config = settings(tmp_path, script.config(), approval={"destructive": True})
     async with served(config) as gateway:
         problem = problem_of(await gateway.call(**CANCEL))
-        assert (problem["status"], problem["code"]) == (403, "forbidden")
+        assert (problem["status"], problem["code"]) == (403, "not_approved")
         assert "cancel_order runs only after a person approved" in problem["detail"]
+        assert "elicitation" in problem["detail"]
         assert dispatched(script) == 0
         assert (await gateway.route(ASK, dispatch=True)).status_code == 200
         assert dispatched(script) == 1

@@ -30,7 +30,8 @@ class AgentRequest:
         self.clock: Clock | None = None
         self.modern = ctx.protocol_version in MODERN_PROTOCOL_VERSIONS
         self.meta: Mapping[str, Any] = params.get("_meta") or {}
-        self.answers = {key: params[key] for key in _ANSWERS if key in params}
+        self.answers: Mapping[str, Any] = {k: params[k] for k in _ANSWERS if k in params}
+        self.can_elicit = _can_elicit(ctx)
         self._ctx = ctx
         self._token = self.meta.get("progressToken")
         self._levels = allowed_log_levels(ctx.protocol_version, self.meta)
@@ -91,3 +92,10 @@ class AgentRequest:
     def _restart_clock(self) -> None:
         if self.clock is not None:
             self.clock.restart()
+
+
+def _can_elicit(ctx: Context) -> bool:
+    """Whether a form can be put to the agent's user; before there were modes, there were forms."""
+    abilities = ctx.session.client_capabilities
+    can = abilities.elicitation if abilities is not None else None
+    return can is not None and (can.form is not None or can.url is None)

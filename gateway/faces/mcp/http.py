@@ -26,6 +26,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.errors import PointsmanError
 from gateway.faces.body import replayed
+from gateway.faces.mcp.envelope import Envelopes
 from gateway.faces.mcp.offer import Address, Offer
 from gateway.faces.mcp.server import ADDRESS, McpServer
 from gateway.faces.parts import Parts
@@ -47,6 +48,7 @@ class McpFace:
             max_request_body_size=parts.config.limits.body_bytes,
             max_sessions=_SESSIONS,
         )
+        self._envelopes = Envelopes(self._sessions.handle_request)
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
@@ -63,6 +65,8 @@ class McpFace:
         Raises:
             Unauthenticated, NotFound, BadRequest: before anything else is looked at.
         """
+        # RFC 9110, 5.5: blanks around a value are no part of it; the server's parser leaves them.
+        scope["headers"] = [(name, value.strip(b" \t")) for name, value in scope["headers"]]
         request = Request(scope, receive)
         self._identify(scope, request.headers.get("authorization"))
         toolset = scope["path"][len(_PATH) + 1 :] or None
@@ -76,7 +80,7 @@ class McpFace:
                 await _send(send, answer)
                 return
             receive = replayed(body, receive)
-        await self._sessions.handle_request(scope, receive, send)
+        await self._envelopes(scope, receive, send)
 
     def _identify(self, scope: Scope, authorization: str | None) -> None:
         """Check the key. A session belongs to the key that began it; the SDK sees to that."""

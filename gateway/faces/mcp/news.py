@@ -44,7 +44,7 @@ class News:
         self._offers = offers
         self._at: dict[Address, _Listeners] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        watch.on_catalog(lambda _: self._on_catalog())
+        watch.on_catalog(lambda _: self.look_again())
         watch.on_news(self._on_news)
 
     def join(self, session: AgentSession, address: Address) -> None:
@@ -111,7 +111,8 @@ class News:
         except Exception as exc:
             logger.info("a server's resources cannot be followed: %s", exc)
 
-    def _on_catalog(self) -> None:
+    def look_again(self) -> None:
+        """Tell the agents at every address that offers something else than it did."""
         for address, listeners in self._at.items():
             try:
                 offer = self._offers.get(address)

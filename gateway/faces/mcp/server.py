@@ -32,7 +32,7 @@ from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 
 from gateway.errors import PointsmanError
 from gateway.faces.mcp.agent import AgentRequest, Context
-from gateway.faces.mcp.calls import as_mcp, call_tool
+from gateway.faces.mcp.calls import ToolCalls, as_mcp
 from gateway.faces.mcp.gathered import LISTS, READS, Gathered
 from gateway.faces.mcp.news import News
 from gateway.faces.mcp.offer import SERVER_INFO, Address, Offer, Offers
@@ -65,10 +65,12 @@ class McpServer(Server[Any]):
         """`address` is that of requests that name none (stdio)."""
         self.offers = Offers(parts)
         self.news = News(parts.watch, self.offers)
+        parts.active.on_change(self.news.look_again)
         parts.active.on_warning(lambda n: self.news.warn(n.as_log(), n.live.name))
         if parts.measuring is not None:
             parts.measuring.on_measured(lambda m: self.news.warn(m.as_log(), m.notice.live.name))
         self._parts = parts
+        self._calls = ToolCalls(parts.pipeline, parts.metrics.chats.approvals)
         self._address = address or Address()
         self._gathered = Gathered(parts.watch)
         self._mirrored: Mapping[str, Mapping[str, Any]] = {}
@@ -140,7 +142,7 @@ class McpServer(Server[Any]):
     async def _call(self, ctx: Context, params: CallToolRequestParams) -> Any:
         call = Call(params.name, params.arguments or {})
         tools, request = self.offer(ctx).tools, AgentRequest(ctx)
-        return await call_tool(self._parts.pipeline, tools, self.address(ctx), request, call)
+        return await self._calls.make(tools, self.address(ctx), request, call)
 
     async def _gather(self, ctx: Context, params: RequestParams) -> dict[str, Any]:
         servers, asked = self.offer(ctx).servers, _plain(ctx.params)

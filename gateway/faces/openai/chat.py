@@ -1,4 +1,4 @@
-"""`POST /v1/chat/completions` and `GET /v1/models`.
+"""`POST /v1/chat/completions`, `GET /v1/models` and `GET /v1/models/{name}`.
 
 With `tools` from the agent only those may be called, checked against the agent's own schemas;
 without, the adapter's trained tools. A seed changes nothing, for decoding is greedy.
@@ -139,8 +139,14 @@ async def models(gateway: AgentParts) -> Json:
     ids = {"auto": None}
     for active in gateway.active.all:
         ids |= dict.fromkeys((active.adapter.name, active.toolset, active.adapter.version))
-    data = [{"id": name, "object": "model", "created": 0, "owned_by": "pointsman"} for name in ids]
-    return Json({"object": "list", "data": data})
+    return Json({"object": "list", "data": [_model(name) for name in ids]})
+
+
+@router.get("/v1/models/{name}")
+async def model(name: str, gateway: AgentParts) -> Json:
+    """One of the ids, as listed; some clients look a model up before they ask it."""
+    gateway.active.resolve(name)
+    return Json(_model(name))
 
 
 def headers_of(begun: Begun) -> dict[str, str]:
@@ -151,6 +157,10 @@ def headers_of(begun: Begun) -> dict[str, str]:
     if begun.drift_header is not None:
         headers["X-Pointsman-Drift"] = begun.drift_header
     return headers
+
+
+def _model(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": "pointsman"}
 
 
 async def _begin(gateway: Parts, turn: Turn) -> tuple[Begun, str | Answer | None, Answer | None]:

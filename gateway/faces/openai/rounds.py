@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from pydantic import ValidationError
 
-from gateway.approval import Waiting
+from gateway.approval import Approved, Waiting
 from gateway.assistant import Answer, Turn
 from gateway.choice import Choice
 from gateway.errors import BadRequest, Conflict, PointsmanError
@@ -170,7 +170,9 @@ class Rounds:
         assert offer is not None  # only offered calls come here
         output = error = None
         try:
-            result = await self.gateway.pipeline.call(call, "responses", approval)
+            approver = Approved(approval) if approval else None
+            pipeline = self.gateway.pipeline
+            result = await pipeline.call(call, "responses", approver, proposed=True)
             text = written.text_of(result)
             output, error = (None, text or "failed") if result.is_error else (text, None)
         except PointsmanError as exc:

@@ -258,3 +258,13 @@ async def test_models_lists_every_name_that_can_be_asked_for(tmp_path: Path) -> 
         assert [model["id"] for model in body["data"]] == ["auto", "support", version]
         for model in body["data"]:
             assert (await chat(gateway, model=model["id"])).status_code == 200
+
+
+async def test_each_listed_model_can_be_looked_up_and_no_other(tmp_path: Path) -> None:
+    script = desk(tmp_path / "desk")
+    async with served(settings(tmp_path, script.config())) as gateway:
+        for listed in (await gateway.client.get("/v1/models")).json()["data"]:
+            assert (await gateway.client.get(f"/v1/models/{listed['id']}")).json() == listed
+        unknown = await gateway.client.get("/v1/models/nobody")
+    assert unknown.status_code == 404
+    assert error_of(unknown)["code"] == "unknown_model"

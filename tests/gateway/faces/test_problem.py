@@ -16,6 +16,8 @@ TREE: dict[type[PointsmanError], tuple[int, str]] = {
     errors.ConversationTooLong: (413, "too_large"),
     errors.Unauthenticated: (401, "unauthenticated"),
     errors.Forbidden: (403, "forbidden"),
+    errors.NotApproved: (403, "not_approved"),
+    errors.ApprovalAsked: (403, "approval_asked"),
     errors.NotFound: (404, "not_found"),
     errors.UnknownTool: (404, "unknown_tool"),
     errors.UnknownModel: (404, "unknown_model"),

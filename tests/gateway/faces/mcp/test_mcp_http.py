@@ -45,6 +45,20 @@ async def test_a_plain_post_of_the_modern_era_is_answered(tmp_path: Path) -> Non
         assert result["resultType"] == "complete"
 
 
+async def test_blanks_around_a_header_are_no_part_of_it(tmp_path: Path) -> None:
+    async with behind(Able(), tmp_path=tmp_path) as face:
+        body = json.dumps(CALL).encode()
+        sent = {"host": "127.0.0.1", "content-type": "application/json", "connection": "close"}
+        sent |= {"content-length": str(len(body)), **HEADERS, "mcp-name": " \t echo \t "}
+        head = "".join(f"{name}: {value}\r\n" for name, value in sent.items())
+        # No client of ours would send such a header.
+        reader, writer = await asyncio.open_connection("127.0.0.1", face.port)
+        writer.write(f"POST /mcp HTTP/1.1\r\n{head}\r\n".encode() + body)
+        answer = await reader.read()
+        writer.close()
+        assert answer.startswith(b"HTTP/1.1 200 "), answer
+
+
 async def test_the_rendered_list_is_what_the_sdk_would_send(tmp_path: Path) -> None:
     async with asked(Able(), tmp_path) as (_, client):
         body, headers = modern("tools/list", {}, "é-1"), modern_headers("tools/list")
