@@ -61,6 +61,19 @@ def drift(
     base_model: Annotated[
         Path, typer.Option(help="Base model to measure with.")
     ] = DEFAULT_BASE_MODEL,
+    data: Annotated[
+        Path | None, typer.Option(help="Data set that the adapter was trained on, to heal it.")
+    ] = None,
+    plan: Annotated[
+        Path | None, typer.Option(help="Write here what to do about the drift, row by row.")
+    ] = None,
+    apply: Annotated[
+        Path | None, typer.Option(help="Write the rows for the live tools into this new folder.")
+    ] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(help="SPLIT=ROWS: apply to so many rows of a split, evenly spread."),
+    ] = None,
     url: Url = DEFAULT_URL,
     as_json: AsJson = False,
 ) -> None:
@@ -74,7 +87,12 @@ def drift(
             raise CommandFailed(
                 "--measure asks servers itself: name them with --servers", CANNOT_TELL
             )
-        if servers is not None:
+        if plan is not None or apply is not None:
+            if servers is None or data is None:
+                raise CommandFailed("--plan and --apply want --servers and --data", CANNOT_TELL)
+            folder = Path(adapter) if adapter else None
+            found = [_healed(servers, folder, wait_s, (data, plan, apply), keep or (), as_json)]
+        elif servers is not None:
             replayed = (base_model, rows) if measure else None
             found = _of_servers(servers, Path(adapter) if adapter else None, wait_s, replayed)
         else:
@@ -85,7 +103,7 @@ def drift(
                 found = _of_service(gateway, adapter)
         if as_json:
             print_json({"adapters": found})
-        else:
+        elif plan is None and apply is None:
             for item in found:
                 _print(item)
         unlisted = [item["adapter"] for item in found if not item["listed"]]
@@ -126,6 +144,25 @@ def _of_servers(
             value |= {"impact": impact.as_dict(), "measured": impact.summary}
         found.append(value)
     return found
+
+
+def _healed(
+    servers: Path,
+    folder: Path | None,
+    wait_s: float,
+    wanted: tuple[Path, Path | None, Path | None],
+    keep: Sequence[str],
+    as_json: bool,
+) -> dict[str, Any]:
+    """Drift of one adapter folder with the plan to heal it; `wanted` is data, plan and out."""
+    from gateway.commands.heal import heal, kept
+    from gateway.commands.preflight import compared
+
+    rows = kept(keep)
+    found = asyncio.run(compared(servers, folder, wait_s))
+    if len(found) != 1:
+        raise CommandFailed(f"{servers} names {len(found)} adapters; name one with --adapter", 2)
+    return found[0].as_dict() | {"plan": heal(found[0], *wanted, rows, told=not as_json)}
 
 
 def _of_folder(gateway: Gateway, folder: Path) -> dict[str, Any]:

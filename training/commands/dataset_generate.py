@@ -54,6 +54,9 @@ def generate_(
     limit: Annotated[
         int | None, typer.Option(min=1, help="Only the plan's first tasks, a sample of it.")
     ] = None,
+    tools: Annotated[
+        str | None, typer.Option(help="Rows for these tools alone, commas between.")
+    ] = None,
     voices: Annotated[
         Path | None, typer.Option(help="Your own voices, a line `name: sentence` each.")
     ] = None,
@@ -88,6 +91,7 @@ def generate_(
             rows=rows,
             seed=seed,
             no_tool_share=no_tool_share,
+            about=[name.strip() for name in tools.split(",")] if tools is not None else None,
         )
         rules = conventions.read_text(encoding="utf-8") if conventions else ""
         members = _members(body)

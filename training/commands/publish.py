@@ -40,6 +40,15 @@ def publish(
     compare: Annotated[
         bool, typer.Option(help="Refuse an adapter that is worse than the version in service.")
     ] = True,
+    served_only: Annotated[
+        bool,
+        typer.Option(
+            "--served-only", help="Grade what is served; no free decoding, no base model."
+        ),
+    ] = False,
+    base_rows: Annotated[
+        int | None, typer.Option(min=1, help="Test rows that the base model answers; all else.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Calibrate, evaluate and write an adapter folder; refuse one that is not good enough.
@@ -64,6 +73,8 @@ def publish(
             minimum={"exact": min_exact},
             against=against,
             compare=compare,
+            served_only=served_only,
+            base_rows=base_rows,
         )
         report = asyncio.run(publish_run(recipe, run, out, progress))
         adapter = read_adapter(out)

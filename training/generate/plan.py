@@ -73,15 +73,21 @@ def make_plan(
     rows: int,
     seed: int,
     no_tool_share: float = NO_TOOL_SHARE,
+    about: Sequence[str] | None = None,
 ) -> Plan:
     """All tasks of a toolset: `rows` rows for each that wants a call.
+
+    `about` names the tools that rows are wanted for; None means all of them.
 
     The others get as many as bring them to `no_tool_share` of the whole, at least one each. The
     order is random, so that the beginning of a plan is a sample of it.
 
     Raises:
-        ValueError: there is no voice, `rows` is not 1 to 100, or the share is not 0 to below 1.
+        ValueError: there is no voice, `rows` is not 1 to 100, the share is not 0 to below 1, or the
+            toolset lacks a tool of `about`.
     """
+    if about is not None:
+        toolset = _only(toolset, about)
     if not voices:
         raise ValueError("a plan needs a voice")
     if not 1 <= rows <= MAX_ROWS:
@@ -99,6 +105,16 @@ def make_plan(
     ]
     rng.shuffle(tasks)
     return Plan(tuple(tasks), seed)
+
+
+def _only(toolset: Toolset, about: Sequence[str]) -> Toolset:
+    unknown = [name for name in about if name not in toolset.by_name]
+    if unknown or not about:
+        raise ValueError(
+            f"toolset {toolset.name} has no tool {', '.join(unknown) or 'without a name'}; "
+            f"it has {', '.join(toolset.by_name)}"
+        )
+    return Toolset(toolset.name, tuple(tool for tool in toolset.tools if tool.name in about))
 
 
 def _task(sort: Mapping[str, Any], voice: Voice, rows: int, rng: random.Random) -> Task:

@@ -112,3 +112,14 @@ def test_a_broken_file_of_voices_is_refused_with_its_line(tmp_path: Path, text: 
     file.write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=said):
         read_voices(file)
+
+
+def test_a_plan_about_some_tools_asks_for_no_other_and_still_for_rows_without_a_tool():
+    found = made(about=["track_order", "escalate"]).tasks
+    assert {task.tool for task in found} == {None, "track_order", "escalate"}
+    assert {task.id for task in found} <= {task.id for task in made().tasks}
+
+
+def test_a_plan_about_a_tool_that_is_not_there_names_it_and_those_that_are():
+    with pytest.raises(ValueError, match=r"no tool fly; it has .*track_order"):
+        made(about=["track_order", "fly"])

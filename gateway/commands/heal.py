@@ -1,0 +1,87 @@
+"""`drift --plan` and `--apply`: what to do about a drift, and the part of it that is mechanical."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from gateway.commands.output import print_line
+from gateway.commands.preflight import Compared
+from gateway.errors import BadRequest
+from gateway.heal.plan import Plan
+from gateway.heal.relabel import Relabeller
+from gateway.heal.rows import read_lines, require_new, write_rows
+
+
+def healed(found: Compared, data: Path) -> Plan:
+    """The plan for an adapter and the data set that it was trained on.
+
+    Raises:
+        BadRequest: a server was not reached, the adapter has no toolset of its own, or the rows
+            cannot be used.
+        SchemaError: a live schema cannot be used.
+    """
+    if found.unreachable:
+        why = "; ".join(f"{server}: {reason}" for server, reason in found.unreachable.items())
+        raise BadRequest(f"no plan without every server's tools: {why}")
+    adapter = found.adapter
+    if adapter.manifest.toolset_mode == "varied":
+        raise BadRequest(f"{adapter.version} is asked with whatever is on offer: nothing to heal")
+    relabeller = Relabeller(adapter.toolset, found.live, found.drift)
+    lines = read_lines(data, adapter.toolset)
+    return Plan(
+        adapter.version, adapter.toolset, found.live, found.drift,
+        [(line, relabeller.heal(line.row)) for line in lines],
+    )  # fmt: skip
+
+
+def write_plan(plan: Plan, file: Path) -> None:
+    """Write the plan as JSON. Raises BadRequest if the file cannot be written."""
+    made = file.with_name(f".{file.name}.partial")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        made.write_text(json.dumps(plan.as_dict(), indent=1, ensure_ascii=False) + "\n")
+        made.rename(file)
+    except OSError as exc:
+        raise BadRequest(f"{file}: cannot be written: {exc.strerror}") from exc
+
+
+def apply_plan(plan: Plan, out: Path, keep: Mapping[str, int]) -> str:
+    """Write the rows for the live toolset; returns one line about them."""
+    counts = write_rows(out, plan.live, plan.found, keep)
+    told = ", ".join(f"{split} {count}" for split, count in counts.items())
+    return f"wrote {out}: {told}; {plan.counts['aside']} rows set aside in {out / 'aside'}"
+
+
+def kept(chosen: Sequence[str]) -> Mapping[str, int]:
+    """Split -> how many rows of it to write at most, from words like `train=400`.
+
+    Raises:
+        BadRequest: a word is not of that form.
+    """
+    found: dict[str, int] = {}
+    for word in chosen:
+        split, _, count = word.partition("=")
+        if not split or not count.isdecimal() or int(count) < 1:
+            raise BadRequest(f"--keep takes SPLIT=ROWS, such as train=400, not {word!r}")
+        found[split] = int(count)
+    return found
+
+
+def heal(
+    found: Compared, data: Path, plan_file: Path | None, out: Path | None, keep: Mapping[str, int],
+    told: bool,
+) -> dict[str, object]:  # fmt: skip
+    """Plan, write what is asked for, and tell it; returns the plan in the form of `--json`."""
+    if out is not None:
+        require_new(out)
+    plan = healed(found, data)
+    lines = list(plan.lines)
+    if plan_file is not None:
+        write_plan(plan, plan_file)
+        lines.append(f"wrote {plan_file}")
+    if out is not None:
+        lines.append(apply_plan(plan, out, keep))
+    if told:
+        for line in lines:
+            print_line(line)
+    return plan.as_dict()

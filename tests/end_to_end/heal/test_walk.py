@@ -1,0 +1,27 @@
+"""The walk-through of `deploy/HEAL.md`: its commands, run as printed."""
+
+import pytest
+
+from tests.end_to_end.heal.walk import PAGE, PORT, blocks, walk
+from tests.ports import free_port
+
+
+def test_the_page_has_a_gateway_and_seven_steps_that_say_how_they_end():
+    first, *steps = blocks(PAGE.read_text())
+    assert first.stays
+    assert f"--port {PORT}" in first.script
+    assert [step.code for step in steps] == [11, 11, 0, 0, 0, 0, 0]
+    assert not any(step.stays for step in steps)
+
+
+def test_a_mark_that_is_none_is_refused():
+    with pytest.raises(ValueError, match="no such mark"):
+        blocks("<!-- runs sometimes -->\n```sh\ntrue\n```\n")
+
+
+@pytest.mark.slow
+def test_the_circle_from_a_warning_to_an_adapter_without_one():
+    found = walk(free_port())
+    assert found["exact_after"] > found["exact_before"]
+    assert found["wrong_after"] <= 0.1 * found["rows"]
+    assert found["header_before"].startswith("removed; adapter=support@")

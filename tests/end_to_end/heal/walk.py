@@ -1,0 +1,161 @@
+"""Run the commands of `deploy/HEAL.md` as printed, in their order, and measure before and after.
+
+    python -m tests.end_to_end.heal.walk
+
+The gateway is the real one; the release's unseen rows are routed through it before the first step
+and after the last. Prints each command with its output, a table, and as its last line one JSON
+object. Exits with 1 if a command ends with another code than the page says, or if the warning is
+not there before or is there after. What an earlier walk left under `.runs/heal` is removed.
+"""
+
+import contextlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from gateway.score import Grade, grade
+from gateway.types import Call, Toolset
+from tests.ports import free_port
+from training.rows import Row, read_rows
+
+ROOT = Path(__file__).parents[3]
+PAGE = ROOT / "deploy" / "HEAL.md"
+WORK = ROOT / ".runs" / "heal"
+RELEASE = ROOT / "training" / "data" / "support_r2"
+PORT = "8096"
+READY_S = 300.0
+_BLOCK = re.compile(r"<!-- runs(?P<how>[^>]*?) -->\n```sh\n(?P<script>.*?)```", re.DOTALL)
+
+
+class WalkFailed(Exception):
+    """A step did not do what the page says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block of the page: its commands, the exit code it has, and whether it stays running."""
+
+    script: str
+    code: int = 0
+    stays: bool = False
+
+
+def blocks(page: str) -> list[Block]:
+    """The marked blocks of a page. Raises ValueError for a mark that says something else."""
+    found: list[Block] = []
+    for match in _BLOCK.finditer(page):
+        how = match["how"].strip(" ,")
+        ends = re.fullmatch(r"exits (\d+)", how)
+        if how not in ("", "until the end") and ends is None:
+            raise ValueError(f"a block runs {how!r}: no such mark")
+        code = int(ends[1]) if ends else 0
+        found.append(Block(match["script"], code, stays=how == "until the end"))
+    return found
+
+
+def run(block: Block) -> None:
+    """Run a block that ends, showing what it prints. Raises WalkFailed for another exit code."""
+    print("\n".join(f"$ {line}" for line in block.script.strip().split("\n")), flush=True)
+    done = subprocess.run(["bash", "-e", "-c", block.script], cwd=ROOT, check=False)
+    if done.returncode != block.code:
+        raise WalkFailed(f"exit code {done.returncode}, the page says {block.code}")
+
+
+@contextlib.contextmanager
+def staying(block: Block) -> Iterator[None]:
+    """A block that stays running; its command is stopped at the end."""
+    print(f"$ {block.script.strip()} &", flush=True)
+    log = (WORK / "gateway.log").open("wb")
+    with log, subprocess.Popen(["bash", "-c", f"exec {block.script}"], cwd=ROOT, stderr=log) as it:
+        try:
+            yield
+        finally:
+            it.terminate()
+
+
+def until_ready(client: httpx.Client) -> None:
+    """Wait until the gateway routes. Raises WalkFailed if it does not within `READY_S`."""
+    until = time.monotonic() + READY_S
+    while time.monotonic() < until:
+        with contextlib.suppress(httpx.TransportError):
+            if client.get("/readyz").is_success:
+                return
+        time.sleep(0.2)
+    raise WalkFailed(f"the gateway is not ready after {READY_S:.0f} s; see {WORK}/gateway.log")
+
+
+def asked(client: httpx.Client, rows: list[Row]) -> tuple[list[Grade], str | None]:
+    """Each row through the gateway: its grade, and the drift header of the last answer."""
+    grades: list[Grade] = []
+    header: str | None = None
+    for row in rows:
+        turns = [{"role": turn.role, "content": turn.content} for turn in row.messages]
+        answer = client.post("/v1/route", json={"messages": turns}).raise_for_status()
+        value: dict[str, Any] = answer.json()
+        calls = [Call(call["tool"], call["arguments"]) for call in value["calls"]]
+        grades.append(grade(row.calls, value["outcome"], calls, row.accept))
+        header = answer.headers.get("X-Pointsman-Drift")
+    return grades, header
+
+
+def walk(port: int) -> dict[str, Any]:
+    """Every step of the page, with the gateway on `port`; returns the figures.
+
+    Raises:
+        WalkFailed: a step did not do what the page says.
+    """
+    shutil.rmtree(WORK, ignore_errors=True)
+    WORK.mkdir(parents=True)
+    toolset = Toolset.from_json(json.loads((RELEASE / "toolset.json").read_text()))
+    rows = read_rows(RELEASE / "test", toolset)
+    first, *steps = blocks(PAGE.read_text().replace(PORT, str(port)))
+    begun = time.monotonic()
+    with staying(first), httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+        until_ready(client)
+        before, warned = asked(client, rows)
+        for step in steps:
+            run(step)
+        after, gone = asked(client, rows)
+        version = client.get("/admin/drift").raise_for_status().json()["adapters"][0]["adapter"]
+    if warned is None or gone is not None:
+        raise WalkFailed(f"the drift header was {warned!r} before and is {gone!r} after")
+    report = json.loads((WORK / "adapter" / "report.json").read_text())
+    exact = report["adapter"]["constrained"]["exact"]
+    return {
+        "rows": len(rows),
+        "exact_before": sum(item.exact for item in before),
+        "exact_after": sum(item.exact for item in after),
+        "wrong_before": sum(item.wrong for item in before),
+        "wrong_after": sum(item.wrong for item in after),
+        "report_exact": exact["value"],
+        "report_n": exact["n"],
+        "header_before": warned,
+        "version": version,
+        "seconds": round(time.monotonic() - begun),
+    }
+
+
+def main() -> None:
+    """Walk, print the table and the figures."""
+    try:
+        found = walk(free_port())
+    except WalkFailed as exc:
+        sys.exit(f"the walk failed: {exc}")
+    print(f"\n| the release's {found['rows']} unseen rows, through the gateway | before | after |")
+    print("|---|---|---|")
+    print(f"| exact | {found['exact_before']} | {found['exact_after']} |")
+    print(f"| wrong calls | {found['wrong_before']} | {found['wrong_after']} |")
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
