@@ -107,11 +107,17 @@ async def result_of(
         if not result.is_error and link is not None:
             await link.check_output(tool, result)
     except (ValidationError, RuntimeError) as exc:
-        message = str(exc).split("\n", 1)[0]
         raise UpstreamDown(
-            f"server {config.name} answered {tool} with no result: {message}"
+            f"server {config.name} answered {tool} with no result: {_first_reason(exc)}"
         ) from exc
     return result
+
+
+def _first_reason(exc: ValidationError | RuntimeError) -> str:
+    if isinstance(exc, ValidationError):
+        error = exc.errors(include_url=False, include_context=False, include_input=False)[0]
+        return f"{'.'.join(str(part) for part in error['loc'])}: {error['msg']}".removeprefix(": ")
+    return str(exc).split("\n", 1)[0]
 
 
 def check_wire(tool: str, arguments: dict[str, Any]) -> None:

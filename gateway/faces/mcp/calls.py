@@ -94,7 +94,9 @@ class ToolCalls:
         """The question that a call comes back from. The answer to another call's counts for
         nothing."""
         state = request.answers.get("requestState")
-        question = self._questions.take(state) if isinstance(state, str) else None
+        if not request.modern or not isinstance(state, str):
+            return None
+        question = self._questions.take(state)
         if question is None or question.request == identity(call):
             return question
         request.answers = {}

@@ -5,6 +5,7 @@ In the handshake era the question goes out on the stream of the request, which w
 answer, and the question's id as its `requestState`. Either way what runs is what was shown.
 """
 
+import hashlib
 import json
 import uuid
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,8 @@ from gateway.types import Call
 
 KEY = "approval"
 """What the question is called among the inputs that a request has to bring."""
+_MAX_SHOWN = 100_000
+"""Characters. Nobody reads more, and what waits is kept in memory."""
 
 _SCHEMA = {
     "type": "object",
@@ -90,7 +93,8 @@ class Consent:
                 "Call again, and a person is asked about it as it is now"
             )
         elif not self.question.approved:
-            self._judge((self._given.get("inputResponses") or {}).get(KEY))
+            responses = self._given.get("inputResponses")
+            self._judge(responses.get(KEY) if isinstance(responses, Mapping) else None)
 
     async def _ask(self, question: Question) -> None:
         names = _names(question.calls)
@@ -146,14 +150,15 @@ def asking(question: Question) -> InputRequiredResult:
 
 def identity(call: Call) -> str:
     """The same for the same call alone; to Python, `true` and 1 would be the same too."""
-    return json.dumps([call.tool, call.arguments], sort_keys=True)
+    text = json.dumps([call.tool, call.arguments], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def text_of(calls: Sequence[OwnedCall]) -> str:
     """What a person reads: every tool, its server, and the arguments whole.
 
     Raises:
-        InvalidArguments: they are nested too deeply to be shown.
+        InvalidArguments: they are nested too deeply, or too long, to be shown.
     """
     if len(calls) == 1:
         return f"May {_shown(calls[0])}"
@@ -164,12 +169,18 @@ def text_of(calls: Sequence[OwnedCall]) -> str:
 def _shown(owned: OwnedCall) -> str:
     call = owned.call
     try:
-        arguments = json.dumps(call.arguments, indent=2, ensure_ascii=False)
+        arguments = _plain(json.dumps(call.arguments, indent=2, ensure_ascii=False))
     except RecursionError as exc:
-        error = {"pointer": "", "message": "they are nested too deeply to be shown to a person"}
-        raise InvalidArguments(call.tool, [error]) from exc
+        raise _not_shown(call, "nested too deeply") from exc
+    if len(arguments) > _MAX_SHOWN:
+        raise _not_shown(call, f"too long ({len(arguments)} characters, {_MAX_SHOWN} at most)")
     head = f"{call.tool} run on server {owned.server}, with these arguments?"
-    return f"{_plain(head)}\n{_plain(arguments)}"
+    return f"{_plain(head)}\n{arguments}"
+
+
+def _not_shown(call: Call, why: str) -> InvalidArguments:
+    error = {"pointer": "", "message": f"they are {why} to be shown to the person who must approve"}
+    return InvalidArguments(call.tool, [error])
 
 
 def _plain(text: str) -> str:

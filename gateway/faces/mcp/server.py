@@ -4,6 +4,7 @@ The SDK owns handshake, envelope and errors; here each method finds what answers
 `tools/list` is answered past the SDK's parsing, from the list rendered with the catalog.
 """
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from mcp.server.models import InitializationOptions
 from mcp.shared.exceptions import MCPError
 from mcp.shared.inbound import x_mcp_header_map
 from mcp.types import (
+    INTERNAL_ERROR,
     INVALID_PARAMS,
     CallToolRequestParams,
     CompleteRequestParams,
@@ -29,6 +31,7 @@ from mcp.types import (
     UnsubscribeRequestParams,
 )
 from mcp.types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import ValidationError
 
 from gateway.errors import PointsmanError
 from gateway.faces.mcp.agent import AgentRequest, Context
@@ -41,6 +44,8 @@ from gateway.faces.parts import Parts
 from gateway.toolsets.caller import CALLER
 from gateway.toolsets.catalog import Catalog
 from gateway.types import Call
+
+logger = logging.getLogger(__name__)
 
 ADDRESS = "pointsman.address"
 """Where the HTTP face leaves the address of a request, in its ASGI scope."""
@@ -122,7 +127,14 @@ class McpServer(Server[Any]):
             offer = self.offer(ctx)
             modern = ctx.protocol_version in MODERN_PROTOCOL_VERSIONS
             return dict(offer.listed_modern if modern else offer.listed)
-        result = await call_next(ctx)
+        try:
+            result = await call_next(ctx)
+        except (MCPError, ValidationError):
+            raise
+        except Exception as exc:
+            # The SDK would tell an agent of the handshake era what the exception says.
+            logger.exception("%s failed", ctx.method)
+            raise MCPError(INTERNAL_ERROR, "Internal error") from exc
         if ctx.method in ("initialize", "server/discover") and isinstance(result, dict):
             return self._introduced(result, self.offer(ctx))
         return result

@@ -1,37 +1,25 @@
 """What a person must approve: asked by elicitation in both eras, run once, as it was shown."""
 
 import asyncio
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
+from mcp import Client
 from mcp.types import INTERNAL_ERROR, ElicitResult, ErrorData, Tool, ToolAnnotations
 
-from gateway.approval import OwnedCall
+from gateway.app import build_parts, running
 from gateway.config import ApprovalConfig
 from gateway.engines.scripted import ScriptedEngine
-from gateway.errors import InvalidArguments
-from gateway.faces.mcp.consent import text_of
-from gateway.types import Call
-from tests.gateway.faces.mcp.serving import (
-    Able,
-    Face,
-    behind,
-    gateway,
-    modern,
-    modern_headers,
-    text,
-)
+from gateway.faces.mcp.server import McpServer
+from tests.gateway.faces.mcp.serving import Able, Face, behind, gateway, text
 from tests.gateway.serving import TRACK, desk, dispatched, settings
 from tests.gateway.toolsets.upstream_doubles import PATIENCE_S, LiveServer
 
 YES: dict[str, Any] = {"action": "accept", "content": {"approve": True}}
 NO: dict[str, Any] = {"action": "accept", "content": {"approve": False}}
 POLICY: dict[str, Any] = {"approval": ApprovalConfig(tools=frozenset({"echo", "ask"}))}
-CANCEL = {"tool": "cancel_order", "arguments": {"order_id": "ORD-1234"}}
+CANCEL: dict[str, Any] = {"tool": "cancel_order", "arguments": {"order_id": "ORD-1234"}}
 
 
 class User:
@@ -142,6 +130,20 @@ async def test_a_client_whose_question_fails_runs_nothing(tmp_path: Path) -> Non
         assert "could not ask one: no screen" in text(result)
         assert server.called == []
         assert await kept(face) == [("not_approved", "asked")]
+
+
+async def test_a_client_that_started_the_gateway_is_asked_as_well(
+    mode: Any, tmp_path: Path
+) -> None:
+    script, user = desk(tmp_path / "desk"), User(YES)
+    config = settings(tmp_path, script.config(), approval={"destructive": True})
+    parts = build_parts(config, ScriptedEngine())
+    async with running(parts):
+        await parts.watch.upstream("script").first_listing(PATIENCE_S)
+        server = McpServer(parts)
+        async with Client(server, mode=mode, cache=None, elicitation_callback=user) as client:
+            assert not (await client.call_tool("cancel_order", CANCEL["arguments"])).is_error
+    assert (len(user.asked), dispatched(script)) == (1, 1)
 
 
 async def test_nobody_is_asked_about_a_call_that_is_not_valid(mode: Any, tmp_path: Path) -> None:
@@ -289,107 +291,3 @@ async def test_a_call_cancelled_while_the_user_thinks_does_not_run(tmp_path: Pat
             await asyncio.sleep(0)
         assert found == [("cancelled", "asked")]
         assert server.called == []
-
-
-class Caller:
-    """An agent of the 2026-07-28 revision that does as it likes with states and answers."""
-
-    def __init__(self, face: Face, client: httpx.AsyncClient, *, tool: str = "echo") -> None:
-        self._face, self._client, self._tool = face, client, tool
-
-    async def call(self, arguments: Mapping[str, Any], **more: Any) -> dict[str, Any]:
-        params = {"name": self._tool, "arguments": arguments, **more}
-        body = modern("tools/call", params)
-        body["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] = {
-            "elicitation": {"form": {}}
-        }
-        headers = modern_headers("tools/call", self._tool)
-        response = await self._client.post(self._face.url(), json=body, headers=headers)
-        assert response.status_code == 200, response.text
-        return response.json()["result"]
-
-
-async def test_an_answer_counts_once_and_for_its_own_call_alone(tmp_path: Path) -> None:
-    server = Able()
-    async with (
-        behind(server, tmp_path=tmp_path, **POLICY) as face,
-        httpx.AsyncClient() as client,
-    ):
-        agent, yes = Caller(face, client), {"inputResponses": {"approval": YES}}
-        first = await agent.call({"text": "a", "times": 1})
-        assert first["resultType"] == "input_required"
-        other = await agent.call({"text": "b"}, requestState=first["requestState"], **yes)
-        assert other["resultType"] == "input_required"  # a question of its own
-        used = await agent.call(
-            {"text": "a", "times": 1}, requestState=first["requestState"], **yes
-        )
-        assert used["resultType"] == "input_required"
-        forged = await agent.call({"text": "a", "times": 1}, requestState="mcpa_made_up", **yes)
-        assert forged["resultType"] == "input_required"
-        # To Python, 1.0 is 1; to the user who reads it, it may not be.
-        twin = await agent.call({"text": "a", "times": 1.0})
-        swapped = await agent.call({"text": "a", "times": 1}, requestState=twin["requestState"],
-                                   **yes)  # fmt: skip
-        assert swapped["resultType"] == "input_required"
-        assert server.called == []
-        state = swapped["requestState"]
-        asks = [agent.call({"text": "a", "times": 1}, requestState=state, **yes) for _ in range(5)]
-        results = await asyncio.gather(*asks)
-        assert sorted(r["resultType"] for r in results) == ["complete", *["input_required"] * 4]
-        assert server.called == ["echo"]
-
-
-@pytest.mark.parametrize(
-    "answer", [{}, {"inputResponses": {}}, {"inputResponses": {"approval": {"roots": []}}}]
-)
-async def test_a_request_that_comes_back_without_an_answer_runs_nothing(
-    tmp_path: Path, answer: dict[str, Any]
-) -> None:
-    server = Able()
-    async with (
-        behind(server, tmp_path=tmp_path, **POLICY) as face,
-        httpx.AsyncClient() as client,
-    ):
-        agent = Caller(face, client)
-        state = (await agent.call({"text": "a"}))["requestState"]
-        result = await agent.call({"text": "a"}, requestState=state, **answer)
-        assert result["isError"]
-        assert "no result of an elicitation" in result["content"][0]["text"]
-        assert server.called == []
-
-
-async def test_what_answers_our_question_is_not_sent_to_the_server(tmp_path: Path) -> None:
-    """The server of `ask` would take `inputResponses` for answers to its own question."""
-    server = Able()
-    async with (
-        behind(server, tmp_path=tmp_path, **POLICY) as face,
-        httpx.AsyncClient() as client,
-    ):
-        agent, yes = Caller(face, client, tool="ask"), {"inputResponses": {"approval": YES}}
-        state = (await agent.call({}))["requestState"]
-        asked = await agent.call({}, requestState=state, **yes)
-        assert list(asked["inputRequests"]) == ["who"]
-        assert asked["requestState"] != "asked"  # the server's own, which stays here
-        ada = {"who": {"action": "accept", "content": {"name": "Ada"}}}
-        done = await agent.call({}, requestState=asked["requestState"], inputResponses=ada)
-        assert done["content"][0]["text"] == "hello {'name': 'Ada'} asked"
-        again = await agent.call({}, requestState=asked["requestState"], inputResponses=ada)
-        assert list(again["inputRequests"]) == ["approval"]
-
-
-def test_a_question_hides_nothing_of_the_arguments() -> None:
-    arguments = {"to": "a\u202egro.live\u200b", "note": "fox 🦊, tab\t", "list": [1, None, True]}
-    shown = text_of([OwnedCall("desk", "", Call("send", arguments))])
-    assert "\u202e" not in shown
-    assert "\u200b" not in shown
-    assert "🦊" in shown
-    assert json.loads(shown.partition("\n")[2]) == arguments
-
-
-def test_what_is_nested_too_deeply_to_be_shown_is_refused() -> None:
-    deep: Any = 1
-    for _ in range(100_000):
-        deep = [deep]
-    with pytest.raises(InvalidArguments) as caught:
-        text_of([OwnedCall("desk", "", Call("send", {"deep": deep}))])
-    assert "too deeply" in caught.value.errors[0]["message"]

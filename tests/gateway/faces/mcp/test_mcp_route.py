@@ -1,14 +1,20 @@
 """The tool `route`: a request in plain words becomes a checked call, or nothing is called."""
 
+import asyncio
+import contextlib
 from pathlib import Path
 from typing import Any
 
 import pytest
+from mcp import Client
 from mcp.shared.exceptions import MCPError
 
+from gateway.config import ToolsetConfig
 from gateway.engines.scripted import ScriptedEngine
+from tests.adapters import write_adapter
 from tests.gateway.faces.mcp.serving import gateway, text
 from tests.gateway.serving import ASK, TRACK, desk, dispatched, settings
+from tests.gateway.toolsets.upstream_doubles import PATIENCE_S
 
 VAGUE = {"tool": "no_tool", "reason": "need order_id"}
 
@@ -74,3 +80,53 @@ async def test_route_without_a_request_is_refused_with_its_pointer(
         result = await client.call_tool("route", {"request": ""})
         assert result.is_error
         assert "/request" in text(result)
+
+
+async def offers_route(client: Client) -> bool:
+    return "route" in [tool.name for tool in (await client.list_tools()).tools]
+
+
+async def test_agents_are_told_when_route_appears_and_when_it_goes(
+    mode: Any, tmp_path: Path
+) -> None:
+    told = asyncio.Event()
+
+    async def on_message(message: Any) -> None:
+        if getattr(message, "method", "") == "notifications/tools/list_changed":
+            told.set()
+
+    script = desk(tmp_path / "desk")
+    other = ToolsetConfig(name="other", servers=("script",))
+    config = settings(tmp_path, script.config(), adapter=False)
+    config = config.model_copy(update={"toolsets": (*config.toolsets, other)})
+    async with (
+        gateway(config) as face,
+        face.client(mode, "/mcp/support", message_handler=on_message) as client,
+        asyncio.timeout(PATIENCE_S),
+    ):
+        adapter = await face.parts.store.add(write_adapter(tmp_path / "made"))
+
+        async def serve(toolset: str) -> None:
+            await face.parts.swap.activate(adapter, toolset, probe=False)
+
+        assert not await offers_route(client)
+        if mode == "auto":
+            async with client.listen(tools_list_changed=True) as subscription:
+                events = aiter(subscription)
+                for toolset in ("support", "other"):
+                    await serve(toolset)
+                    await anext(events)
+                    assert await offers_route(client) == (toolset == "support")
+            return
+        # The client opens its stream for news at its own pace; what came before is lost to it.
+        toolset = "other"
+        while not told.is_set():
+            toolset = "support" if toolset == "other" else "other"
+            await serve(toolset)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(told.wait(), 0.5)
+        for now in ("other", "support") if toolset == "support" else ("support", "other"):
+            told.clear()
+            await serve(now)
+            await told.wait()
+            assert await offers_route(client) == (now == "support")

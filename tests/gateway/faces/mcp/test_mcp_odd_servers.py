@@ -1,0 +1,73 @@
+"""Servers whose answers are none: a clear error each, one dispatch, and the next call is served."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.gateway.faces.mcp.raw import Agent, Odd, answer_of, before
+
+DEEP = '{"a":' * 10_000 + "1" + "}" * 10_000
+RESULTS = {
+    "missing": "{}",
+    "null_content": '{"content": null}',
+    "text": '{"content": "x"}',
+    "items": '{"content": [1]}',
+    "kind": '{"content": [{"type": "smell"}]}',
+    "half": '{"content": [{"type": "text"}]}',
+    "image": '{"content": [{"type": "image", "data": 5, "mimeType": 7}]}',
+    "flag": '{"content": [], "isError": "perhaps"}',
+    "meta": '{"content": [], "_meta": 5}',
+    "asks_nothing": '{"resultType": "input_required"}',
+    "asks_oddly": '{"resultType": "input_required", "inputRequests": 5, "requestState": {}}',
+    "list": "[]",
+    "string": '"x"',
+    "null": "null",
+    "number": "5",
+    "deep": '{"content": [], "structuredContent": ' + DEEP + "}",
+    "half_json": '{"content": [',
+    "good": '{"content": [{"type": "text", "text": "well"}]}',
+}
+
+
+@pytest.mark.parametrize(
+    ("speaks", "sse"), [("modern", False), ("modern", True), ("legacy", False)]
+)
+async def test_an_answer_that_is_no_result_is_a_clear_error_and_asked_for_once(
+    tmp_path: Path, speaks: str, sse: bool
+) -> None:
+    odd = Odd(RESULTS, speaks, sse=sse)
+    async with before(odd, tmp_path) as face:
+        async with httpx.AsyncClient(base_url=face.url(""), timeout=30) as client:
+            for agent in (await Agent.of(client, "modern"), await Agent.of(client, "legacy")):
+                odd.called.clear()
+                for name in RESULTS:
+                    response = await agent.call(name, {})
+                    answer = answer_of(response)
+                    assert response.status_code == 200, name
+                    if name == "good":
+                        assert answer["result"]["content"][0]["text"] == "well"
+                        continue
+                    message = answer["error"]["message"]
+                    assert "server odd" in message, name
+                    assert "\n" not in message
+                    assert answer["error"]["data"] == {"code": "upstream_down"}
+                assert odd.called == list(RESULTS)
+        records = await face.parts.records.calls()
+        assert {r["outcome"] for r in records} == {"call", "upstream_down"}
+        assert len(records) == 2 * len(RESULTS)
+
+
+async def test_a_structured_value_that_only_the_newer_revision_has_reaches_the_older_as_text(
+    tmp_path: Path,
+) -> None:
+    odd = Odd({"bare": '{"content": [], "structuredContent": [1, 2]}'}, "modern")
+    async with (
+        before(odd, tmp_path) as face,
+        httpx.AsyncClient(base_url=face.url("")) as client,
+    ):
+        new, old = await Agent.of(client, "modern"), await Agent.of(client, "legacy")
+        assert answer_of(await new.call("bare", {}))["result"]["structuredContent"] == [1, 2]
+        result = answer_of(await old.call("bare", {}))["result"]
+        assert result["content"] == [{"type": "text", "text": "[1, 2]"}]
+        assert "structuredContent" not in result
