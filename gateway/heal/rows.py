@@ -16,7 +16,10 @@ from gateway.heal.relabel import Healed, messages_of
 from gateway.impact.rows import spread
 from gateway.types import Toolset
 
+SPLITS = ("train", "validation", "test")
 TOOLSET, ASIDE = "toolset.json", "aside"
+_DIGITS = 16
+"""As many of a fingerprint's digits as a row must name."""
 _LISTED = 5
 
 
@@ -41,10 +44,10 @@ def read_lines(data: Path, trained: Toolset) -> Sequence[Line]:
     Raises:
         BadRequest: there are none, a line is broken, or rows are for another toolset; names them.
     """
-    files = sorted(data.glob("*/*.jsonl"))
+    files = [file for split in SPLITS for file in sorted((data / split).glob("*.jsonl"))]
     lines = [line for file in files for line in _lines(file)]
     if not lines:
-        raise BadRequest(f"{data}: no rows in SPLIT/*.jsonl")
+        raise BadRequest(f"{data}: no rows in {', '.join(SPLITS)}")
     wrong = [line for line in lines if not _is_for(line.row, trained)]
     if wrong:
         listed = ", ".join(line.place for line in wrong[:_LISTED])
@@ -128,4 +131,6 @@ def _lines(file: Path) -> Iterator[Line]:
 
 def _is_for(row: Mapping[str, Any], trained: Toolset) -> bool:
     named = row.get("toolset")
-    return isinstance(named, str) and len(named) >= 8 and trained.fingerprint.startswith(named)
+    return (
+        isinstance(named, str) and len(named) >= _DIGITS and trained.fingerprint.startswith(named)
+    )

@@ -68,7 +68,7 @@ def test_the_rows_are_written_for_the_live_toolset_and_the_plan_says_what_is_lef
     plan = json.loads(circle.plan.read_text())
     assert plan["rows"] == {"holds": 3, "relabelled": 1, "aside": 1}
     assert plan["generate"]["tools"] == [
-        "request_refund", "schedule_pickup", "stock_level", "escalate", "gift_wrap",
+        "request_refund", "schedule_pickup", "stock_level", "gift_wrap",
     ]  # fmt: skip
     assert [item["row"] for item in plan["aside"]] == ["train/swaps.jsonl:1"]
     assert [row["target"] for row in circle.rows("train/plain")] == [TRACK, NEW_STOCK]
@@ -118,7 +118,7 @@ def test_a_broken_line_is_named(circle: Circle):
     assert "broken.jsonl:2: no row" in done.err
 
 
-@pytest.mark.parametrize("keep", ["train", "train=0", "=3", "train=many"])
+@pytest.mark.parametrize("keep", ["train", "train=0", "=3", "train=many", "trian=4"])
 def test_a_share_that_is_no_number_of_rows_is_refused(circle: Circle, keep: str):
     done = circle.drift("--apply", str(circle.out), "--keep", keep)
     assert done.code == 1

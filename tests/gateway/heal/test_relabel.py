@@ -10,7 +10,7 @@ from gateway.heal.relabel import Healed, Relabeller
 from gateway.types import Toolset
 
 Wire = dict[str, Any]
-ORDER: Wire = {"type": "string", "pattern": "^ORD-[0-9]{4}$"}
+ORDER: Wire = {"type": "string", "pattern": "^ORD-[0-9]{4}$", "description": "Which order."}
 FIND: Wire = {
     "name": "find_order",
     "description": "Find an order.",
@@ -69,7 +69,7 @@ def test_each_of_several_calls_is_relabelled():
     assert found.tools == ("find_order", "close_shop")
 
 
-def test_an_argument_with_the_same_telling_schema_is_renamed_in_call_and_accept():
+def test_an_argument_with_the_same_schema_and_description_is_renamed_in_call_and_accept():
     found = healed(
         [find(("order",), order_id=None, order=ORDER), STAY], call(), accept=["order_id"]
     )
@@ -126,8 +126,8 @@ NONE = {"tool": "no_tool", "reason": "no tool wraps gifts"}
 
 def test_a_row_without_a_call_is_set_aside_where_an_added_tool_may_be_meant():
     wrap = {"name": "gift_wrap", "description": "Wrap it.", "inputSchema": {"type": "object"}}
-    asked = healed([FIND, STAY, wrap], NONE, request="Please wrap my order as a present")
-    other = healed([FIND, STAY, wrap], NONE, request="Sing a song")
+    asked = healed([FIND, STAY, wrap], NONE, request="Please wrap my order as a gift")
+    other = healed([FIND, STAY, wrap], NONE | {"reason": "chat"}, request="It was a gift")
     assert (asked.verdict, asked.tools) == ("aside", ("gift_wrap",))
     assert other.verdict == "holds"
 
@@ -151,3 +151,37 @@ def test_two_new_arguments_of_one_schema_prove_nothing():
     )
     moves = moves_of(TRAINED, live, compare(TRAINED, live.by_name))["find_order"]
     assert (moves.renamed, moves.unproven, moves.dropped) == ({}, {"order_id"}, frozenset())
+
+
+def test_a_name_in_another_spelling_is_the_same_argument():
+    bare = {"type": "string", "pattern": "^ORD-[0-9]{4}$"}
+    found = healed([find(("orderId",), order_id=None, orderId=bare), STAY], call())
+    assert found.row["target"]["arguments"] == {"orderId": "ORD-1234"}
+
+
+def test_like_values_under_another_name_and_description_prove_nothing():
+    other = ORDER | {"description": "The order to merge it with."}
+    found = healed([find((), order_id=None, other_order=other), STAY], call())
+    assert (found.verdict, found.row["target"]) == ("aside", call())
+
+
+def test_an_argument_that_is_gone_is_kept_in_doubt_where_a_new_one_has_its_type():
+    find_now = find(speed=None, pace={"type": "string", "description": "Of the search."})
+    assert healed([find_now, STAY], call(speed="fast")).verdict == "aside"
+
+
+def test_a_row_whose_reason_names_a_tool_that_is_gone_is_set_aside():
+    lacking = {"tool": "no_tool", "reason": "need order_id before find_order"}
+    assert healed([STAY], lacking, request="Find it").verdict == "aside"
+
+
+def test_an_argument_of_which_something_within_is_gone_is_in_doubt():
+    def to(*names: str) -> Wire:
+        return {"type": "object", "properties": {name: {"type": "string"} for name in names}}
+
+    def toolset(schema: Wire) -> Toolset:
+        return Toolset.from_json({"name": "shop", "tools": [find(to=schema)]})
+
+    trained, live = toolset(to("zip", "city")), toolset(to("city"))
+    moves = moves_of(trained, live, compare(trained, live.by_name))["find_order"]
+    assert moves.unproven == {"to"}
