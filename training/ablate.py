@@ -3,8 +3,8 @@
     python -m training.ablate --base-model DIR [--only NAME,NAME] [--seeds 7,8]
 
 Every (variant, seed) is trained in a process of its own and graded with the grammar and the
-threshold off on the same validation rows; its line in `results.jsonl` is its only trace, so a
-killed run goes on where it was. The table is printed at the end.
+threshold off on the same validation rows; its line in `training/ablation.jsonl` is its only
+trace, so the work may be spread over days and machines. The table is printed at the end.
 """
 
 import argparse
@@ -141,13 +141,14 @@ def main() -> None:
     parser.add_argument("--base-model", type=Path, required=True)
     parser.add_argument("--toolset", type=Path, default=Path("mcp_servers/support/toolset.json"))
     parser.add_argument("--data", type=Path, default=Path("training/data/support"))
-    parser.add_argument("--out", type=Path, default=Path(".runs/ablation"))
+    parser.add_argument("--out", type=Path, default=Path(".runs/ablation"), help="for the runs")
+    parser.add_argument("--results", type=Path, default=Path("training/ablation.jsonl"))
     parser.add_argument("--only", default=",".join(VARIANTS), help="variants, commas between")
     parser.add_argument("--seeds", default="7,8")
     parser.add_argument("--one", metavar="VARIANT,SEED", help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    results = options.out / "results.jsonl"
+    results: Path = options.results
     if options.one:
         variant, _, seed = options.one.rpartition(",")
         with results.open("a") as file:
