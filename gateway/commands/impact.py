@@ -10,7 +10,7 @@ from gateway.commands.output import print_line, progress
 from gateway.commands.preflight import Compared
 from gateway.drift_policy import withheld
 from gateway.engines.base import Engine
-from gateway.errors import ConfigurationError
+from gateway.errors import BadRequest, ConfigurationError
 from gateway.impact.figure import Impact, flip_line, impact_of
 from gateway.impact.replay import kept_proposals, kept_routes, replay
 from gateway.impact.rows import EvalRow, read_eval_rows, spread
@@ -28,11 +28,16 @@ def measured(found: Compared, base_model: Path, limit: int | None, kept: Path = 
     The model is loaded only for rows whose proposals are not kept yet beneath `kept`.
 
     Raises:
+        BadRequest: the adapter has no drift, being asked with whatever is on offer.
         AdapterRefused: the adapter carries no rows, or the engine cannot load it.
         ConfigurationError: the embedded engine is not installed, or the base model is not there.
         EngineDown: the engine fails.
     """
     adapter = found.adapter
+    if adapter.manifest.toolset_mode == "varied":
+        raise BadRequest(
+            f"{adapter.version} is asked with whatever is on offer: it has no drift to measure"
+        )
     rows = spread(read_eval_rows(adapter), limit)
     proposals = kept_proposals(kept, adapter, len(rows))
     routes = [route for route in kept_routes(proposals, rows) if route is not None]

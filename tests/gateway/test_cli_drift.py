@@ -292,6 +292,13 @@ def test_the_cost_of_a_drift_is_measured_from_kept_proposals(
     assert len(item["impact"]["flipped"]) == 4
 
 
+def test_an_adapter_that_cannot_drift_is_not_measured(tmp_path: Path):
+    folder = write_adapter(tmp_path / "adapter", toolset_mode="varied", prompt={"form": "lines"})
+    file = servers_file(tmp_path, listing(tmp_path / "desk", KEPT))
+    ran = pointsman("drift", "--adapter", folder, "--servers", file, "--measure")
+    assert (ran.code, "no drift to measure" in ran.complaint) == (1, True)
+
+
 @pytest.mark.parametrize("rows", [3, 0])
 def test_what_a_gateway_measures_is_shown_while_it_does_and_why_if_it_cannot(
     tmp_path: Path, rows: int
