@@ -13,6 +13,9 @@ from typing import Any
 import rfc8785
 from mcp.types import Tool
 
+FINGERPRINT_DIGITS = 16
+"""As many of a toolset's fingerprint's digits as a row must name."""
+
 
 def canonical(value: Any) -> bytes:
     """RFC 8785 bytes of a JSON value.

@@ -26,6 +26,7 @@ from transformers import AutoTokenizer
 from gateway.commands.output import progress
 from gateway.engines.base import Engine
 from gateway.engines.local import LocalEngine
+from gateway.files import write_whole
 from gateway.manifest import Adapter, BaseModelSpec, Calibration, read_adapter
 from gateway.tokens import Tokenizer
 from gateway.types import Toolset
@@ -213,10 +214,8 @@ async def grade(
 
 
 def _write(file: Path, value: Any) -> None:
-    """Write JSON to a file that is never seen half-written."""
-    made = file.with_name(f".{file.name}.partial")
-    made.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    made.rename(file)
+    """Write JSON to a file."""
+    write_whole(file, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

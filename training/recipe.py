@@ -13,12 +13,13 @@ from typing import Any
 
 from gateway.engines.base import Engine
 from gateway.engines.local import LocalEngine
+from gateway.heal.rows import SPLITS
 from gateway.kept import KeptAnswers
 from gateway.manifest import Adapter, BaseModelSpec, Probe
 from gateway.types import Toolset
 from gateway.weights import weights_digest
 from training import calibrate
-from training.check.dataset import SPLITS, check, read_splits
+from training.check.dataset import check, read_splits
 from training.check.lengths import Limit
 from training.check.report import listed
 from training.check.targets import Require

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
-from gateway.fingerprint import digest
+from gateway.files import numbered_lines
+from gateway.fingerprint import FINGERPRINT_DIGITS, digest
 from gateway.grammar import MAX_CALLS
 from gateway.manifest import OFFERED
 from gateway.types import Call, Message, Role, Toolset
@@ -22,8 +23,6 @@ from gateway.validate import ToolValidator
 Kind = Literal["call", "chat", "out_of_scope", "underspecified", "malformed", "injection"]
 
 
-FINGERPRINT_DIGITS = 16
-"""As many of a fingerprint's digits as a row must name."""
 _LISTED = 10
 
 
@@ -203,18 +202,16 @@ def _fingerprint(value: Mapping[str, Any]) -> str | None:
 
 def _read_file(file: Path, validators: Mapping[str, ToolValidator]) -> Iterator[Row]:
     try:
-        # Not splitlines: a text may hold U+2028 and its like unescaped.
-        lines = file.read_text(encoding="utf-8").split("\n")
+        lines = numbered_lines(file)
     except OSError as exc:
         raise RowError(f"{file}: {exc.strerror}") from exc
     except UnicodeDecodeError as exc:
         raise RowError(f"{file}: {exc}") from exc
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            try:
-                yield parse_row(json.loads(line), validators, file.stem, f"{file}:{number}")
-            except (ValueError, KeyError, TypeError, AttributeError) as exc:
-                raise RowError(f"{file}:{number}: {exc}") from exc
+    for number, line in lines:
+        try:
+            yield parse_row(json.loads(line), validators, file.stem, f"{file}:{number}")
+        except (ValueError, KeyError, TypeError, AttributeError) as exc:
+            raise RowError(f"{file}:{number}: {exc}") from exc
 
 
 def _messages(value: Mapping[str, Any]) -> tuple[Message, ...]:

@@ -161,7 +161,9 @@ def _healed(
     rows = kept(keep)
     found = asyncio.run(compared(servers, folder, wait_s))
     if len(found) != 1:
-        raise CommandFailed(f"{servers} names {len(found)} adapters; name one with --adapter", 2)
+        raise CommandFailed(
+            f"{servers} names {len(found)} adapters; name one with --adapter", CANNOT_TELL
+        )
     return found[0].as_dict() | {"plan": heal(found[0], *wanted, rows, told=not as_json)}
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from gateway.commands.output import print_line
 from gateway.commands.preflight import Compared
 from gateway.errors import BadRequest
+from gateway.files import write_whole
 from gateway.heal.plan import Plan
 from gateway.heal.relabel import Relabeller
 from gateway.heal.rows import SPLITS, read_lines, require_new, write_rows
@@ -36,11 +37,10 @@ def healed(found: Compared, data: Path, out: Path | None) -> Plan:
 
 def write_plan(plan: Plan, file: Path) -> None:
     """Write the plan as JSON. Raises BadRequest if the file cannot be written."""
-    made = file.with_name(f".{file.name}.partial")
+    text = json.dumps(plan.as_dict(), indent=1, ensure_ascii=False) + "\n"
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        made.write_text(json.dumps(plan.as_dict(), indent=1, ensure_ascii=False) + "\n")
-        made.rename(file)
+        write_whole(file, text)
     except OSError as exc:
         raise BadRequest(f"{file}: cannot be written: {exc.strerror}") from exc
 

@@ -13,10 +13,12 @@ async def watching(config: Config) -> AsyncGenerator[Watch]:
     """Connect to every server. Nothing is logged within: what would be is the command's result."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
-    watch = Watch(config.servers, config.toolsets)
-    watch.start()
     try:
-        yield watch
+        watch = Watch(config.servers, config.toolsets)
+        watch.start()
+        try:
+            yield watch
+        finally:
+            await watch.close()
     finally:
-        await watch.close()
         logging.disable(before)

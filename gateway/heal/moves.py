@@ -36,11 +36,6 @@ class Moves:
     dropped: frozenset[str]
     unproven: frozenset[str]
 
-    @property
-    def are_none(self) -> bool:
-        """Whether calls of the tool stay as they are."""
-        return not (self.renamed or self.dropped or self.unproven)
-
 
 def moves_of(trained: Toolset, live: Toolset, drift: Drift) -> Mapping[str, Moves]:
     """Every trained tool and what became of it."""

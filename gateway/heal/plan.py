@@ -15,6 +15,7 @@ from gateway.heal.relabel import Healed
 from gateway.heal.rows import TOOLSET, Line
 from gateway.types import Toolset
 
+_SHOWN_REASONS = 3
 _TAUGHT_ANEW = ("compatible", "added", "breaking", "renamed")
 """Grades of tools that need rows of their own: what changed is not in the old ones."""
 
@@ -82,8 +83,8 @@ class Plan:
             renamed = f" to {item.renamed_to}" if item.renamed_to else ""
             own = self._own(item)
             told.append(f"  {item.tool}: {item.grade}{renamed}; {_said(_counts(own))}")
-            why = Counter(healed.why for _, healed in own if healed.verdict == "aside")
-            told += [f"    aside, {count} rows: {reason}" for reason, count in why.most_common(3)]
+            why = list(_why(own).items())[:_SHOWN_REASONS]
+            told += [f"    aside, {count} rows: {reason}" for reason, count in why]
         if self.command:
             told.append(f"new rows are needed for {', '.join(self.to_generate)}: write them, or")
             told.append(f"  {self.command}")
@@ -94,8 +95,13 @@ class Plan:
 
     def _tool(self, item: ToolDrift) -> dict[str, Any]:
         own = self._own(item)
-        why = Counter(healed.why for _, healed in own if healed.verdict == "aside")
-        return {**item.as_dict(), "rows": _counts(own), "aside": dict(why.most_common())}
+        return {**item.as_dict(), "rows": _counts(own), "aside": _why(own)}
+
+
+def _why(found: Sequence[tuple[Line, Healed]]) -> Mapping[str, int]:
+    """Why rows are set aside -> how many, the most frequent reason first."""
+    why = Counter(healed.why or "" for _, healed in found if healed.verdict == "aside")
+    return dict(why.most_common())
 
 
 def _counts(found: Sequence[tuple[Line, Healed]]) -> Mapping[str, int]:

@@ -18,6 +18,7 @@ from typing import Any, Literal, cast
 from gateway.checks import ToolsetChecks
 from gateway.drift import Drift
 from gateway.heal.moves import Moves, moves_of
+from gateway.impact.rows import messages_of
 from gateway.types import Call, Message, Toolset
 
 Verdict = Literal["holds", "relabelled", "aside"]
@@ -48,12 +49,12 @@ class Relabeller:
             item.tool: _words(item.tool.replace("_", " "))
             for item in drift.tools if item.grade == "added"
         }  # fmt: skip
-        self._freed = {
-            tool.name: freed
-            for tool in trained.tools
-            if (now := live.by_name.get(self._moves[tool.name].name or ""))
-            and (freed := _required(tool.input_schema) - _required(now.input_schema))
-        }
+        self._freed: dict[str, set[str]] = {}
+        for tool in trained.tools:
+            now = live.by_name.get(self._moves[tool.name].name or "")
+            if now is not None:
+                freed = _required(tool.input_schema) - _required(now.input_schema)
+                self._freed[tool.name] = freed
 
     def heal(self, row: Mapping[str, Any]) -> Healed:
         """What becomes of one row.
@@ -130,12 +131,6 @@ class Relabeller:
 
     def _stamped(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
         return {**row, "toolset": self._fingerprint[: len(row["toolset"])]}
-
-
-def messages_of(row: Mapping[str, Any]) -> tuple[Message, ...]:
-    """The conversation of a row."""
-    turns: Any = row.get("messages") or [{"role": "user", "content": row["request"]}]
-    return tuple(Message(turn["role"], turn["content"]) for turn in turns)
 
 
 def _moved(call: Call, moves: Moves) -> Call:

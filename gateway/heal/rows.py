@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from gateway.errors import BadRequest
-from gateway.heal.relabel import Healed, messages_of
-from gateway.impact.rows import spread
+from gateway.files import numbered_lines
+from gateway.fingerprint import FINGERPRINT_DIGITS
+from gateway.heal.relabel import Healed
+from gateway.impact.rows import messages_of, spread
 from gateway.types import Toolset
 
 SPLITS = ("train", "validation", "test")
 TOOLSET, ASIDE = "toolset.json", "aside"
-_DIGITS = 16
-"""As many of a fingerprint's digits as a row must name."""
 _LISTED = 5
 
 
@@ -51,9 +51,10 @@ def read_lines(data: Path, trained: Toolset) -> Sequence[Line]:
     wrong = [line for line in lines if not _is_for(line.row, trained)]
     if wrong:
         listed = ", ".join(line.place for line in wrong[:_LISTED])
+        listed += ", ..." if len(wrong) > _LISTED else ""
         raise BadRequest(
             f"{data}: {len(wrong)} of {len(lines)} rows were not made for toolset {trained.name} "
-            f"({trained.fingerprint[:16]}): {listed}{', ...' if len(wrong) > _LISTED else ''}"
+            f"({trained.fingerprint[:FINGERPRINT_DIGITS]}): {listed}"
         )
     return lines
 
@@ -114,23 +115,23 @@ def _files(folder: Path, rows: Sequence[tuple[Line, Mapping[str, Any]]]) -> None
 
 def _lines(file: Path) -> Iterator[Line]:
     try:
-        text = file.read_text(encoding="utf-8")
+        lines = numbered_lines(file)
     except (OSError, UnicodeDecodeError) as exc:
         raise BadRequest(f"{file}: {exc}") from exc
-    # Not splitlines: a text may hold U+2028 and its like unescaped.
-    for number, written in enumerate(text.split("\n"), 1):
-        if written.strip():
-            try:
-                row = json.loads(written)
-                messages_of(row)
-                row["target"]["tool" if "calls" not in row["target"] else "calls"]
-            except (ValueError, KeyError, TypeError, AttributeError) as exc:
-                raise BadRequest(f"{file}:{number}: no row: {exc}") from exc
-            yield Line(file.parent.name, file.name, number, row)
+    for number, written in lines:
+        try:
+            row = json.loads(written)
+            messages_of(row)
+            row["target"]["tool" if "calls" not in row["target"] else "calls"]
+        except (ValueError, KeyError, TypeError, AttributeError) as exc:
+            raise BadRequest(f"{file}:{number}: no row: {exc}") from exc
+        yield Line(file.parent.name, file.name, number, row)
 
 
 def _is_for(row: Mapping[str, Any], trained: Toolset) -> bool:
     named = row.get("toolset")
     return (
-        isinstance(named, str) and len(named) >= _DIGITS and trained.fingerprint.startswith(named)
+        isinstance(named, str)
+        and len(named) >= FINGERPRINT_DIGITS
+        and trained.fingerprint.startswith(named)
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from gateway.errors import AdapterRefused
+from gateway.files import numbered_lines
 from gateway.grammar import parse_answer
 from gateway.manifest import Adapter
 from gateway.types import Call, Message
@@ -38,13 +39,11 @@ def read_eval_rows(adapter: Adapter) -> Sequence[EvalRow]:
     file = adapter.folder / FILE
     rows: list[EvalRow] = []
     try:
-        # Not splitlines: a text may hold U+2028 and its like unescaped.
-        for number, line in enumerate(file.read_text(encoding="utf-8").split("\n"), 1):
-            if line.strip():
-                try:
-                    rows.append(_row(json.loads(line)))
-                except (ValueError, KeyError, TypeError, AttributeError) as exc:
-                    raise AdapterRefused(f"{file}:{number}: no row: {exc}") from exc
+        for number, line in numbered_lines(file):
+            try:
+                rows.append(_row(json.loads(line)))
+            except (ValueError, KeyError, TypeError, AttributeError) as exc:
+                raise AdapterRefused(f"{file}:{number}: no row: {exc}") from exc
     except OSError as exc:
         raise AdapterRefused(f"{file}: {exc.strerror}") from exc
     if not rows:
@@ -58,13 +57,18 @@ def spread(items: Sequence[T], limit: int | None) -> list[T]:
     return [items[number * len(items) // count] for number in range(count)]
 
 
+def messages_of(row: Mapping[str, Any]) -> tuple[Message, ...]:
+    """The conversation of a row's JSON object. Raises KeyError or TypeError if it has none."""
+    turns: Any = row.get("messages") or [{"role": "user", "content": row["request"]}]
+    return tuple(Message(turn["role"], turn["content"]) for turn in turns)
+
+
 def _row(value: Mapping[str, Any]) -> EvalRow:
-    turns: Any = value.get("messages") or [{"role": "user", "content": value["request"]}]
     wanted = parse_answer(json.dumps(value["target"]))
     if wanted.error is not None:
         raise ValueError(f"target is no answer: {wanted.error}")
     return EvalRow(
-        tuple(Message(turn["role"], turn["content"]) for turn in turns),
+        messages_of(value),
         wanted.calls,
         tuple(value.get("accept", ())),
     )

@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_args
 
+from gateway.files import numbered_lines
 from gateway.fingerprint import digest
 from gateway.types import Message, Role
 from training.bfcl.dialect import DialectError, Offer, offer
@@ -141,20 +142,19 @@ def _parsed(
 ) -> list[_T]:
     """What `parse` makes of each line; the lines it refuses are added to `broken`."""
     try:
-        lines = file.read_text(encoding="utf-8").split("\n")
+        lines = numbered_lines(file)
     except OSError as exc:
         raise BfclError(f"{file}: {exc.strerror}") from exc
     except UnicodeDecodeError as exc:
         raise BfclError(f"{file}: {exc}") from exc
     found: list[_T] = []
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            try:
-                found.append(parse(_object(json.loads(line)), f"{file}:{number}"))
-            except KeyError as exc:
-                broken.append(Broken(f"{file}:{number}", f"no member {exc}", line))
-            except (ValueError, TypeError) as exc:
-                broken.append(Broken(f"{file}:{number}", str(exc), line))
+    for number, line in lines:
+        try:
+            found.append(parse(_object(json.loads(line)), f"{file}:{number}"))
+        except KeyError as exc:
+            broken.append(Broken(f"{file}:{number}", f"no member {exc}", line))
+        except (ValueError, TypeError) as exc:
+            broken.append(Broken(f"{file}:{number}", str(exc), line))
     return found
 
 

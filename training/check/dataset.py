@@ -8,6 +8,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from gateway.heal.rows import SPLITS
 from gateway.types import Toolset
 from training.check.counts import figures, share_findings
 from training.check.labels import contradictions
@@ -19,7 +20,6 @@ from training.check.targets import Require, offers, target_findings
 from training.imports.gate import REJECTED
 from training.rows import Row, RowError, read_rows, require_toolset
 
-SPLITS = ("train", "validation", "test")
 _LISTED = 5
 
 

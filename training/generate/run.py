@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gateway.fingerprint import digest
+from gateway.fingerprint import FINGERPRINT_DIGITS, digest
 from gateway.types import Toolset
 from training.generate.gate import Gate, Gated, NoRows, Refused
 from training.generate.journal import Entry, Journal
 from training.generate.plan import Plan, Task
 from training.generate.strategy import strategy
 from training.generate.summary import Prices, Summary
-from training.rows import FINGERPRINT_DIGITS, read_rows
+from training.rows import read_rows
 from training.teacher import Teacher, TeacherError
 
 PATIENCE = 3

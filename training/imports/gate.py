@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from gateway.errors import BadRequest
+from gateway.fingerprint import FINGERPRINT_DIGITS
 from gateway.grounding.ground import ungrounded
 from gateway.types import Toolset
 from gateway.validate import ToolValidator
-from training.rows import FINGERPRINT_DIGITS, Row, parse_row, row_json
+from training.rows import Row, parse_row, row_json
 
 REJECTED = "rejected.jsonl"
 REFUSALS = (ValueError, KeyError, TypeError, AttributeError, RecursionError, BadRequest)
