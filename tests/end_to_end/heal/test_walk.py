@@ -24,4 +24,4 @@ def test_the_circle_from_a_warning_to_an_adapter_without_one():
     found = walk(free_port())
     assert found["exact_after"] > found["exact_before"]
     assert found["wrong_after"] <= 0.1 * found["rows"]
-    assert found["header_before"].startswith("removed; adapter=support@")
+    assert found["header_before"].startswith("removed; adapter=support; tools=request_refund,")
