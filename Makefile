@@ -28,7 +28,7 @@ run: $(VENV)/.local $(BASE_MODEL)/config.json $(if $(filter vllm,$(ENGINE)),$(if
 	$(BIN)/python deploy/demo.py --port $(PORT) --engine $(ENGINE) $(if $(ONCE),--once)
 
 test: $(VENV)/.dev $(BASE_MODEL)/config.json lint
-	$(BIN)/python -m pytest --cov --cov-report=term
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --cov --cov-report=term
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .

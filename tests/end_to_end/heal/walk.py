@@ -63,9 +63,15 @@ def blocks(page: str) -> list[Block]:
 
 
 def run(block: Block) -> None:
-    """Run a block that ends, showing what it prints. Raises WalkFailed for another exit code."""
+    """Run a block that ends, showing what it prints and how long it took.
+
+    Raises:
+        WalkFailed: it ended with another exit code.
+    """
+    begun = time.monotonic()
     print("\n".join(f"$ {line}" for line in block.script.strip().split("\n")), flush=True)
     done = subprocess.run(["bash", "-e", "-c", block.script], cwd=ROOT, check=False)
+    print(f"# {time.monotonic() - begun:.0f} s", flush=True)
     if done.returncode != block.code:
         raise WalkFailed(f"exit code {done.returncode}, the page says {block.code}")
 
