@@ -26,7 +26,7 @@ from gateway.dispatch import Dispatcher
 from gateway.engines.base import Engine
 from gateway.engines.scripted import ScriptedEngine
 from gateway.errors import AdapterRefused, ConfigurationError
-from gateway.faces import admin, mcp, openai, problem, rest
+from gateway.faces import admin, mcp, openai, problem, rest, ui
 from gateway.faces.conversations import Conversations
 from gateway.faces.guard import LOOPBACK, Guard
 from gateway.faces.parts import Keys, Parts
@@ -64,7 +64,7 @@ def build_app(config: Config, *, engine: Engine | None = None) -> FastAPI:
     app = FastAPI(title="Pointsman", version="1", lifespan=lifespan)
     app.state.parts = found
     problem.install(app)
-    for face in (rest, openai, admin):
+    for face in (rest, openai, admin, ui):
         app.include_router(face.router)
     mcp_face = mcp.mount(app, found)
     app.add_middleware(
