@@ -151,6 +151,10 @@ class AdapterRefused(Conflict):
     code = "adapter_refused"
 
 
+class ProbeFailed(AdapterRefused):
+    """An adapter answers one of its probes otherwise than it must."""
+
+
 class HeldDefinition(Conflict):
     """The tool's definition is new or changed, and nobody has approved it yet."""
 

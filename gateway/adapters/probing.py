@@ -1,32 +1,31 @@
-"""A version's probes, asked of every replica of an engine: what one answers, all must.
+"""A version's probes as the proof that an engine asks for; `gateway.probe` judges the answers.
 
-Above stands the swap; the judgement of an answer is that of `gateway.probe`.
+Above stands the swap. An engine of several servers asks each for the proof, whenever it loads the
+version there.
 """
 
-import asyncio
-
-from gateway.engines.base import Engine
-from gateway.errors import AdapterRefused
+from gateway.engines.base import Engine, Proof
+from gateway.errors import EngineDown, ProbeFailed
 from gateway.manifest import Adapter
 from gateway.probe import failed_probes
 from gateway.router import Router
 
 
-async def probe_replicas(engine: Engine, adapter: Adapter) -> None:
-    """Run the manifest's probes through each replica, all replicas at the same time.
+def proof_of(adapter: Adapter) -> Proof:
+    """The manifest's probes, to be answered by an engine that has loaded the adapter."""
 
-    Raises:
-        AdapterRefused: a replica answers one wrongly; the message says which, and which replica.
-        EngineDown, UnknownModel: a replica cannot answer.
-    """
-    probes = (_probe(replica, adapter) for replica in engine.replicas)
-    for found in await asyncio.gather(*probes, return_exceptions=True):
-        if found is not None:
-            raise found
+    async def prove(engine: Engine) -> None:
+        failed = await failed_probes(Router(engine), adapter)
+        if failed:
+            where = ", ".join(status.url for status in engine.status)
+            raise ProbeFailed(f"{failed[0]}" + (f" (replica {where})" if where else ""))
+
+    return prove
 
 
-async def _probe(replica: Engine, adapter: Adapter) -> None:
-    failed = await failed_probes(Router(replica), adapter)
-    if failed:
-        where = ", ".join(status.url for status in replica.status)
-        raise AdapterRefused(f"{failed[0]}" + (f" (replica {where})" if where else ""))
+async def require_proven(engine: Engine, version: str) -> None:
+    """Raises EngineDown if no server has loaded a version and so none has proven it."""
+    statuses = engine.status
+    if statuses and not any(version in status.loaded for status in statuses):
+        why = "; ".join(status.error or f"{status.url} is {status.state}" for status in statuses)
+        raise EngineDown(f"no replica can answer: {why}")

@@ -1,9 +1,9 @@
 """Bring a version into service and take it out again, while agents keep calling.
 
-Activation: verify -> load -> probe -> keep -> swap -> unload what nobody needs. A failed step
-leaves everything as it is and says which step failed. Activations run one after another. A
-rollback, a promotion and the end of a trial wait for none of them: what they bring into service is
-loaded, so that they are one assignment.
+Activation: verify -> load, and probe wherever it is loaded -> keep -> swap -> unload what nobody
+needs. A failed step leaves everything as it is and says which step failed. Activations run one
+after another. A rollback, a promotion and the end of a trial wait for none of them: what they bring
+into service is loaded, so that they are one assignment.
 """
 
 import asyncio
@@ -13,13 +13,13 @@ from collections.abc import Awaitable, Mapping
 from typing import Any, TypeVar
 
 from gateway.adapters.active import Active, ActiveAdapters
-from gateway.adapters.probing import probe_replicas
+from gateway.adapters.probing import proof_of, require_proven
 from gateway.adapters.retire import Retirement
 from gateway.adapters.store import AdapterStore
 from gateway.adapters.succession import Succession
 from gateway.adapters.trial import Trial, TrialKind
 from gateway.engines.base import Engine
-from gateway.errors import AdapterRefused, Conflict, PointsmanError
+from gateway.errors import AdapterRefused, Conflict, PointsmanError, ProbeFailed
 from gateway.manifest import Adapter
 from gateway.records import Records
 
@@ -58,7 +58,8 @@ class Swap:
         self, adapter: Adapter, toolset: str | None = None, *, probe: bool = True
     ) -> Active:
         """Bring a stored version into service for a toolset (by default the one served so far or
-        trained on). A trial under way for the name ends.
+        trained on). A trial under way for the name ends. `probe=False` is for what the
+        configuration vouches for: only servers elsewhere are asked for its probes, also later.
 
         Raises:
             AdapterRefused: a step failed; the message says which. Nothing has changed.
@@ -100,8 +101,8 @@ class Swap:
         """Bring up what the records have in service, for a rollback, and on trial: of an earlier
         run, or through another gateway that shares them.
 
-        Nothing is probed, for the version has served already, and nothing is kept. With `kept`, in
-        the form of `Records.active`, it is done only if that still holds then; else returns None.
+        What runs here is not probed, for it has served already, and nothing is kept. With `kept`,
+        in the form of `Records.active`, it is done only if that still holds; else returns None.
 
         Raises:
             AdapterRefused: as `activate`; another version that cannot be loaded is left out.
@@ -111,7 +112,7 @@ class Swap:
             await self._bring_up(adapter, served, probe=False)
             if previous is not None:
                 try:
-                    await self._engine.load(previous.version, previous.folder)
+                    await self._load(previous, probe=False)
                     before = (previous, toolset or previous.manifest.toolset)
                 except PointsmanError as exc:
                     logger.warning("no rollback to adapter %s: %s", previous.version, exc)
@@ -182,9 +183,15 @@ class Swap:
     async def _bring_up(self, adapter: Adapter, toolset: str, *, probe: bool) -> None:
         self._refuse_dead(adapter, toolset)
         await self._step("verify", adapter, self._store.verify(adapter))
-        await self._step("load", adapter, self._engine.load(adapter.version, adapter.folder))
+        await self._step("load", adapter, self._load(adapter, probe=probe))
         if probe:
-            await self._step("probe", adapter, probe_replicas(self._engine, adapter))
+            await self._step("probe", adapter, require_proven(self._engine, adapter.version))
+
+    async def _load(self, adapter: Adapter, *, probe: bool) -> None:
+        # A server elsewhere may run anything by now: it is judged by the probes whenever it loads.
+        probed = probe or self._engine.status
+        proof = proof_of(adapter) if probed else None
+        await self._engine.load(adapter.version, adapter.folder, proof)
 
     def _refuse_dead(self, adapter: Adapter, toolset: str) -> None:
         drift = self._active.drift_to(adapter, toolset)
@@ -205,7 +212,8 @@ class Swap:
         except PointsmanError as exc:
             if not self._is_needed(adapter.version):
                 await self._retirement.unload(adapter.version)
-            raise AdapterRefused(f"{adapter.version}: step {step} failed: {exc}") from exc
+            failed = "probe" if isinstance(exc, ProbeFailed) else step
+            raise AdapterRefused(f"{adapter.version}: step {failed} failed: {exc}") from exc
         except asyncio.CancelledError:
             self._retirement.soon(adapter.version)
             raise

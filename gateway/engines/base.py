@@ -1,6 +1,6 @@
 """What every engine offers: load adapters, complete prompts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -63,16 +63,13 @@ class ReplicaStatus:
     error: str | None
 
 
+Proof = Callable[["Engine"], Awaitable[None]]
+"""Asks an engine that has loaded a version whether it answers with it as it must. Raises
+ProbeFailed if it does not; EngineDown or UnknownModel if the engine cannot answer."""
+
+
 class Engine(Protocol):
     """Runs the base model with adapters. One object serves all requests."""
-
-    @property
-    def replicas(self) -> Sequence["Engine"]:
-        """The engines behind this one that can each answer alone now; never empty.
-
-        An engine that stands alone, or behind which none is ready, is its own only replica.
-        """
-        ...
 
     @property
     def status(self) -> Sequence[ReplicaStatus]:
@@ -91,12 +88,16 @@ class Engine(Protocol):
         """Digest of the base model's weights, None if the engine cannot prove it."""
         ...
 
-    async def load(self, version: str, folder: Path) -> None:
+    async def load(self, version: str, folder: Path, proof: Proof | None = None) -> None:
         """Make an adapter available under its version.
+
+        Behind an engine of several servers each one loads it, now or when it comes up, and asks it
+        for the proof before agents do.
 
         Raises:
             AdapterRefused: it cannot be loaded, or the base model's chat template cannot carry the
                 format that its manifest names.
+            ProbeFailed: it does not pass the proof.
             EngineDown: the engine is stopped or failed.
         """
         ...

@@ -22,7 +22,7 @@ import llguidance.numpy
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
-from gateway.engines.base import Completion, Engine, Prompt, ReplicaStatus, Token
+from gateway.engines.base import Completion, Prompt, Proof, ReplicaStatus, Token
 from gateway.engines.grammars import Grammars
 from gateway.engines.lora import Adapters
 from gateway.errors import AdapterRefused, ConversationTooLong, EngineDown, UnknownModel
@@ -58,11 +58,6 @@ class LocalEngine:
         self._digest: str | None = None
 
     @property
-    def replicas(self) -> Sequence[Engine]:
-        """Itself alone."""
-        return (self,)
-
-    @property
     def status(self) -> Sequence[ReplicaStatus]:
         """Nothing: it runs here."""
         return ()
@@ -85,9 +80,11 @@ class LocalEngine:
             self._digest = await self._run(lambda: weights_digest(self._folder))
         return self._digest
 
-    async def load(self, version: str, folder: Path) -> None:
+    async def load(self, version: str, folder: Path, proof: Proof | None = None) -> None:
         """Load a PEFT adapter."""
         await self._run(lambda: self._ready.load(version, folder))
+        if proof is not None:
+            await proof(self)
 
     async def unload(self, version: str) -> None:
         """Delete an adapter's weights."""

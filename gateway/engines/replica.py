@@ -1,9 +1,9 @@
 """One vLLM server among several: kept in the wanted state, taken out when it fails, brought back.
 
-A task per replica (`keep`) starts it, loads and warms every wanted adapter, and only then lets it
-have prompts. From then on it looks at the server: one that died, was restarted or has forgotten an
-adapter is taken out and brought up anew. Below stands the engine of one server, above `Replicas`,
-which owns the wanted state and chooses who is asked.
+A task per replica (`keep`) starts it, has every wanted adapter loaded, warmed and proven
+(`holdings.py`), and only then lets it have prompts. From then on it looks at the server: one that
+died, was restarted or has forgotten an adapter is taken out and brought up anew. Below stands the
+engine of one server, above `Replicas`, which owns the wanted state and chooses who is asked.
 """
 
 import asyncio
@@ -13,14 +13,13 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from gateway.engines.backoff import backoff
 from gateway.engines.base import Completion, Prompt, ReplicaStatus
+from gateway.engines.holdings import Holdings, Wanted
 from gateway.engines.vllm import VllmEngine
 from gateway.engines.vllm_server import ServerFailed
-from gateway.engines.warm import warming_prompt
-from gateway.errors import AdapterRefused, ConversationTooLong, EngineDown
+from gateway.errors import AdapterRefused, EngineDown
 
 logger = logging.getLogger(__name__)
 
@@ -47,20 +46,17 @@ class Replica:
     def __init__(
         self,
         engine: VllmEngine,
-        wanted: Mapping[str, Path],
+        wanted: Mapping[str, Wanted],
         pace: Pace,
         peers: Callable[[], str | None],
     ) -> None:
-        """`wanted` is version -> folder, changed by its owner at any time; `peers` tells the name
-        of the base model that the replicas which are ready run."""
+        """`wanted` is changed by its owner at any time; `peers` tells the name of the base model
+        that the replicas which are ready run."""
         self.engine = engine
         self.ready = asyncio.Event()
-        self._wanted = wanted
         self._pace = pace
         self._peers = peers
-        self._held: set[str] = set()
-        self._dropped: set[str] = set()
-        self._refused: dict[str, AdapterRefused] = {}
+        self._holdings = Holdings(engine, wanted)
         self._error: str | None = None
         self._told: set[str] = set()
         self._life = 0
@@ -71,26 +67,26 @@ class Replica:
     @property
     def status(self) -> ReplicaStatus:
         """How it does now."""
-        refusals = "; ".join(map(str, self._refused.values())) or None
+        refusals = "; ".join(map(str, self._holdings.refused.values())) or None
         ready = self.ready.is_set()
         state = "ready" if ready else "starting" if self._error is None else "down"
         return ReplicaStatus(
             url=self.engine.url,
             state=state,
             in_flight=self.engine.in_flight,
-            loaded=tuple(sorted(self._held)) if ready else (),
+            loaded=tuple(sorted(self._holdings.held)) if ready else (),
             error=refusals if ready else self._error,
         )
 
     def answers(self, version: str | None) -> bool:
         """Whether it may be asked with a version, or, for None, at all."""
-        return self.ready.is_set() and (version is None or version in self._held)
+        return self.ready.is_set() and (version is None or version in self._holdings.held)
 
     def why_not(self, version: str | None) -> str:
         """Why it does not answer."""
         if not self.ready.is_set():
             return self._error or f"vLLM at {self.engine.url} is being started"
-        refusal = self._refused.get(version or "")
+        refusal = self._holdings.refused.get(version or "")
         return str(refusal or f"vLLM at {self.engine.url} has not loaded {version} yet")
 
     async def keep(self) -> None:
@@ -151,19 +147,18 @@ class Replica:
         `changed` is tried although it may have been refused before; returned is why it is refused
         now, if it is. Never fails: a server that does is taken out.
         """
-        if changed not in self._wanted:
-            self._dropped.add(changed)
+        self._holdings.note(changed)
         if not self.ready.is_set():
             return None
         async with self._one_at_a_time:
             if not self.ready.is_set():
                 return None
             try:
-                await self._reconcile(changed)
+                await self._holdings.reconcile(changed)
             except EngineDown as exc:
                 self.take_out(str(exc))
                 return None
-            return self._refused.get(changed)
+            return self._holdings.refused.get(changed)
 
     async def _bring_up(self) -> None:
         async with self._one_at_a_time:
@@ -171,20 +166,16 @@ class Replica:
             self._suspected = False
             await self.engine.start()
             self._require_same_base_model()
-            listed = self.engine.served.adapters if self.engine.served else {}
-            # Only what was loaded from here: others may share the server and want something else.
-            for version in self._dropped & listed.keys() - self._wanted.keys():
-                await self.engine.unload(version)
-            self._held.clear()
-            await self._reconcile(*self._refused)
+            await self._holdings.begin()
             # Nothing is awaited from the last comparison on, so what is wanted is what is held.
             self._require_same_base_model()
             self._wake.clear()
             self._error = None
-            self._told = {str(refusal) for refusal in self._refused.values()}
+            self._told.clear()
             self.ready.set()
         logger.info(
-            "vLLM at %s is ready with %s", self.engine.url, ", ".join(self._held) or "no adapter",
+            "vLLM at %s is ready with %s",
+            self.engine.url, ", ".join(sorted(self._holdings.held)) or "no adapter",
             extra={"event": "replica_ready", "replica": self.engine.url},
         )  # fmt: skip
 
@@ -207,52 +198,6 @@ class Replica:
                     return
                 suspected, self._suspected = self._suspected, False
                 held = await self.engine.look(thoroughly=suspected)
-                if lost := ", ".join(sorted(self._held - held)):
+                if lost := ", ".join(sorted(self._holdings.held - held)):
                     raise EngineDown(f"vLLM at {self.engine.url} has forgotten {lost}")
-                await self._reconcile(*self._refused)
-
-    async def _reconcile(self, *again: str) -> None:
-        """Hold what is wanted; of what was refused before, only `again` is tried again."""
-        tried = self._refused.keys() - set(again)
-        while True:
-            surplus = self._held - self._wanted.keys()
-            missing = [v for v in self._wanted if v not in self._held and v not in tried]
-            if not surplus and not missing:
-                for version in self._refused.keys() - self._wanted.keys():
-                    del self._refused[version]
-                return
-            tried.update(missing)
-            for version in surplus:
-                self._held.discard(version)
-                await self.engine.unload(version)
-            for version in missing:
-                if folder := self._wanted.get(version):
-                    await self._load(version, folder)
-
-    async def _load(self, version: str, folder: Path) -> None:
-        try:
-            await self.engine.load(version, folder)
-            await self._warm(version, folder)
-        except AdapterRefused as exc:
-            self._refused[version] = exc
-            if str(exc) not in self._told:
-                self._told.add(str(exc))
-                logger.error("vLLM at %s refuses an adapter: %s", self.engine.url, exc)
-        else:
-            self._refused.pop(version, None)
-            self._held.add(version)
-
-    async def _warm(self, version: str, folder: Path) -> None:
-        prompt = await asyncio.to_thread(warming_prompt, version, folder)
-        if prompt is None:
-            return
-        try:
-            await self.engine.complete(prompt)
-        except ServerFailed as exc:
-            if not exc.answers:
-                raise
-            await self.engine.look()  # an adapter must not take a server out that is well
-            await self.engine.unload(version)
-            raise AdapterRefused(f"{version}: vLLM loads it but fails with it: {exc}") from exc
-        except (EngineDown, ConversationTooLong) as exc:
-            logger.warning("adapter %s was not warmed: %s", version, exc)
+                await self._holdings.reconcile(*self._holdings.worth_another_try)

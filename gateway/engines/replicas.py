@@ -1,7 +1,8 @@
 """One or many vLLM servers as one engine: what is wanted, and which server answers.
 
-The wanted state is version -> folder. It is kept here and brought about by a task per server
-(`replica.py`): a replica gets prompts only while it holds what is wanted. Servers share nothing.
+The wanted state is version -> folder and proof. It is kept here and brought about by a task per
+server (`replica.py`): a replica gets prompts only while it holds what is wanted. Servers share
+nothing.
 """
 
 import asyncio
@@ -10,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.config import EngineConfig
-from gateway.engines.base import Completion, Engine, Prompt, ReplicaStatus
+from gateway.engines.base import Completion, Prompt, Proof, ReplicaStatus
+from gateway.engines.holdings import Wanted
 from gateway.engines.replica import Pace, Replica
 from gateway.engines.vllm import VllmEngine
 from gateway.engines.vllm_server import Patience, ServerFailed
@@ -25,7 +27,7 @@ class Replicas:
     def __init__(self, engines: Sequence[VllmEngine], pace: Pace | None = None) -> None:
         """The engines belong to this one from now on; all must be for one base model."""
         self._pace = pace or Pace()
-        self._wanted: dict[str, Path] = {}
+        self._wanted: dict[str, Wanted] = {}
         self._replicas = tuple(
             Replica(engine, self._wanted, self._pace, self._base_model) for engine in engines
         )
@@ -55,11 +57,6 @@ class Replicas:
             for url in config.servers
         ]
         return cls(engines, Pace(start=config.patience.start_s, look=config.reconcile_s))
-
-    @property
-    def replicas(self) -> Sequence[Engine]:
-        """The engine of every server that is ready; itself, which says why, if none is."""
-        return tuple(each.engine for each in self._replicas if each.ready.is_set()) or (self,)
 
     @property
     def status(self) -> Sequence[ReplicaStatus]:
@@ -108,21 +105,22 @@ class Replicas:
         """None: a server elsewhere cannot prove its weights; the probes judge it."""
         return None
 
-    async def load(self, version: str, folder: Path) -> None:
-        """Want a version, and load and warm it on every server that is ready.
+    async def load(self, version: str, folder: Path, proof: Proof | None = None) -> None:
+        """Want a version, and have every server that is ready load, warm and prove it.
 
-        Those that are not ready load it before they get prompts. With none ready the version is
+        Those that are not ready do so before they get prompts. With none ready the version is
         wanted all the same, so that a gateway may start before its servers do; until one is,
-        `complete` raises EngineDown, and so do the probes of an activation.
+        `complete` raises EngineDown.
 
         Raises:
             AdapterRefused: a server refuses it, or every server would. It is not wanted, and
                 forgotten wherever it was loaded, unless it was wanted before.
+            ProbeFailed: a server does not pass the proof; as above.
             EngineDown: the base model's folder holds no tokenizer.
         """
         await self._replicas[0].engine.check(version, folder)
         before = self._wanted.get(version)
-        self._wanted[version] = folder
+        self._wanted[version] = Wanted(folder, proof)
         try:
             refusal = await self._reconcile(version)
         except asyncio.CancelledError:
@@ -132,7 +130,7 @@ class Replicas:
         if refusal is not None:
             if before is None:
                 await self.unload(version)
-            raise AdapterRefused(str(refusal)) from refusal
+            raise type(refusal)(str(refusal)) from refusal
 
     async def unload(self, version: str) -> None:
         """Want a version no more. A server that cannot be reached forgets it before it comes

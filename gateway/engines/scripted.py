@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gateway.engines.base import Completion, Engine, Prompt, ReplicaStatus, Token
+from gateway.engines.base import Completion, Prompt, Proof, ReplicaStatus, Token
 from gateway.errors import ConversationTooLong, UnknownModel
 from gateway.types import Usage
 
@@ -36,11 +36,6 @@ class ScriptedEngine:
         self.prompts: list[Prompt] = []
 
     @property
-    def replicas(self) -> Sequence[Engine]:
-        """Itself alone."""
-        return (self,)
-
-    @property
     def status(self) -> Sequence[ReplicaStatus]:
         """Nothing: it runs here."""
         return ()
@@ -55,9 +50,11 @@ class ScriptedEngine:
         """The digest given to the constructor."""
         return self._digest
 
-    async def load(self, version: str, folder: Path) -> None:
+    async def load(self, version: str, folder: Path, proof: Proof | None = None) -> None:
         """Remember the adapter."""
         self.loaded[version] = folder
+        if proof is not None:
+            await proof(self)
 
     async def unload(self, version: str) -> None:
         """Forget the adapter."""

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import httpx
 
-from gateway.engines.base import Completion, Engine, Prompt, ReplicaStatus
+from gateway.engines.base import Completion, Prompt, Proof, ReplicaStatus
 from gateway.engines.tokenizer import FolderTokenizer
 from gateway.engines.vllm_adapters import VllmAdapters
 from gateway.engines.vllm_completion import completion_body, read_completion
@@ -74,11 +74,6 @@ class VllmEngine:
     def in_flight(self) -> int:
         """How many prompts are under way."""
         return self._in_flight
-
-    @property
-    def replicas(self) -> Sequence[Engine]:
-        """Itself alone."""
-        return (self,)
 
     @property
     def status(self) -> Sequence[ReplicaStatus]:
@@ -162,11 +157,13 @@ class VllmEngine:
         await asyncio.to_thread(self._require_format_of, version, folder, tokenizer)
         self._adapters.as_seen(version, folder)
 
-    async def load(self, version: str, folder: Path) -> None:
+    async def load(self, version: str, folder: Path, proof: Proof | None = None) -> None:
         """Have the server load an adapter, and wait until it is listed."""
         _ = self._ready
         await self.check(version, folder)
         await self._adapters.load(version, folder)
+        if proof is not None:
+            await proof(self)
 
     async def unload(self, version: str) -> None:
         """Have the server forget an adapter. A server that cannot be reached is left alone."""

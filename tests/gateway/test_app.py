@@ -9,7 +9,7 @@ import pytest
 
 from gateway.app import build_app, make_engine, read_keys, running
 from gateway.config import AdapterConfig, AuthConfig, Config, EngineConfig
-from gateway.engines.base import Prompt
+from gateway.engines.base import Prompt, Proof
 from gateway.engines.scripted import ScriptedEngine
 from gateway.errors import AdapterRefused, ConfigurationError, Forbidden, Unauthenticated
 from tests.adapters import write_adapter
@@ -185,7 +185,7 @@ async def test_a_stored_adapter_that_was_changed_is_left_out_and_the_gateway_sta
 class Picky(ScriptedEngine):
     """An engine that loads nothing."""
 
-    async def load(self, version: str, folder: Path) -> None:
+    async def load(self, version: str, folder: Path, proof: Proof | None = None) -> None:
         raise AdapterRefused("out of memory")
 
 

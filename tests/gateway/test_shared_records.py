@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from gateway.config import Config, RecordsConfig, ServerConfig
+from gateway.engines.base import Proof
 from gateway.engines.scripted import ScriptedEngine
 from gateway.errors import EngineDown
 from gateway.records import Records
@@ -36,10 +37,10 @@ class Fallible(ScriptedEngine):
 
     down = False
 
-    async def load(self, version: str, folder: Path) -> None:
+    async def load(self, version: str, folder: Path, proof: Proof | None = None) -> None:
         if self.down:
             raise EngineDown("no replica is ready")
-        await super().load(version, folder)
+        await super().load(version, folder, proof)
 
 
 def sharing(tmp_path: Path, script: Script, follow_s: float = ON_DEMAND_S, **server: Any) -> Config:

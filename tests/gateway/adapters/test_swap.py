@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.engines.base import Proof
 from gateway.engines.scripted import ScriptedEngine
 from gateway.errors import Conflict, UnknownAdapter
 from tests.adapters import support_toolset
@@ -22,12 +23,12 @@ class Gated(ScriptedEngine):
         self.loading = 0
         self.most_at_once = 0
 
-    async def load(self, version: str, folder: Path) -> None:
+    async def load(self, version: str, folder: Path, proof: Proof | None = None) -> None:
         self.loading += 1
         self.most_at_once = max(self.most_at_once, self.loading)
         self.asked.set()
         await self.gate.wait()
-        await super().load(version, folder)
+        await super().load(version, folder, proof)
         self.loading -= 1
 
 

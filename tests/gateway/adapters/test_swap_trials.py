@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.engines.base import Proof
 from gateway.engines.scripted import ScriptedEngine
 from gateway.errors import AdapterRefused, Conflict, UnknownAdapter
 from tests.gateway.adapters.yard import NO_TOOL, PROBE, yard
@@ -156,11 +157,11 @@ async def test_a_rollback_does_not_wait_for_an_activation(tmp_path: Path) -> Non
         loading = asyncio.Event()
         held = False
 
-        async def load(self, version: str, folder: Path) -> None:
+        async def load(self, version: str, folder: Path, proof: Proof | None = None) -> None:
             if self.held:
                 self.loading.set()
                 await self.gate.wait()
-            await super().load(version, folder)
+            await super().load(version, folder, proof)
 
     engine = Gated()
     async with yard(tmp_path, engine) as y:

@@ -8,7 +8,6 @@ import pytest
 from gateway.engines.base import ReplicaStatus
 from gateway.engines.replica import Pace
 from gateway.engines.replicas import Replicas
-from gateway.engines.scripted import ScriptedEngine
 from gateway.errors import AdapterRefused, EngineDown, UnknownModel
 from tests.gateway.engines.fleet import COMPLETIONS, LOAD, asked_of, fleet, until
 from tests.gateway.engines.vllm_double import VllmDouble, error
@@ -46,29 +45,6 @@ async def test_prompts_go_in_turn_and_to_the_replica_with_the_fewest_under_way(
             task.cancel()
         await asyncio.wait(waiting)
         assert made.replicas.status[0].in_flight == 0
-
-
-async def test_each_replica_can_be_asked_alone_and_none_that_is_down(
-    folder: Path, one: VllmDouble, two: VllmDouble
-) -> None:
-    async with fleet(folder, one, two) as made:
-        alone = made.replicas.replicas
-        assert len(alone) == 2
-        assert all(each.replicas == (each,) for each in alone)
-        two.kill()
-        await made.ask()
-        await made.ask()
-        assert made.replicas.replicas == alone[:1]
-        one.kill()
-        with pytest.raises(EngineDown):
-            await made.ask()
-        assert made.replicas.replicas == (made.replicas,)
-
-
-def test_an_engine_that_stands_alone_is_its_only_replica(folder: Path, vllm: VllmDouble) -> None:
-    for engine in (ScriptedEngine(), vllm.engine(folder)):
-        assert engine.replicas == (engine,)
-    assert ScriptedEngine().status == ()
 
 
 async def test_a_version_that_one_replica_refuses_is_forgotten_by_all(
