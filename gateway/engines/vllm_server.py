@@ -16,12 +16,10 @@ from typing import Any, cast
 import httpx
 
 from gateway.errors import EngineDown
+from gateway.keepalive import KEEPALIVE_S
 
 OLDEST, NEWEST = (0, 26), (0, 32)
 """The releases of vLLM whose API is known."""
-
-# vLLM closes a connection that was idle for five seconds; one of ours must never be that old.
-_IDLE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +75,7 @@ class VllmServer:
         self._client = httpx.AsyncClient(
             base_url=url,
             headers=headers | ({"Authorization": f"Bearer {api_key}"} if api_key else {}),
-            limits=httpx.Limits(max_connections=connections, keepalive_expiry=_IDLE_S),
+            limits=httpx.Limits(max_connections=connections, keepalive_expiry=KEEPALIVE_S),
             transport=transport,
             trust_env=False,  # a private address is not reached through anybody's proxy
         )

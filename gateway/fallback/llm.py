@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from gateway.config import FallbackConfig
 from gateway.errors import FallbackDown, FallbackTimeout
 from gateway.fallback.written import Chunk, Parts, Written
+from gateway.keepalive import KEEPALIVE_S
 
 _RETRIED = frozenset({429, 500, 502, 503, 504})
 _MAX_CHARS = 10_485_760
@@ -41,7 +42,7 @@ class Llm:
             base_url=config.url,
             headers=headers | ({"Authorization": f"Bearer {self._key}"} if self._key else {}),
             timeout=httpx.Timeout(config.timeout_s, connect=config.connect_s),
-            limits=httpx.Limits(max_connections=config.connections),
+            limits=httpx.Limits(max_connections=config.connections, keepalive_expiry=KEEPALIVE_S),
             transport=transport,
         )
 

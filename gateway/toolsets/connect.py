@@ -23,11 +23,14 @@ from mcp.types import jsonrpc_message_adapter
 from pydantic import ValidationError
 
 from gateway.config import ServerConfig
+from gateway.keepalive import KEEPALIVE_S
 from gateway.toolsets.wire import WireTransport
 
 _CONNECT_S, _READ_S, _GOODBYE_S = 10.0, 300.0, 2.0
 MAX_EVENT_BYTES = 67_108_864
-_LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=100)
+_LIMITS = httpx2.Limits(
+    max_connections=None, max_keepalive_connections=100, keepalive_expiry=KEEPALIVE_S
+)
 CONNECTION_LOST = -32000
 """The SDK's own code for a connection that closed under a request."""
 SESSION_LOST = 40_400

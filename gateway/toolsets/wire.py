@@ -12,6 +12,8 @@ from typing import Any
 import httptools
 import httpx2
 
+from gateway.keepalive import KEEPALIVE_S
+
 _Address = tuple[str, int]
 _PAUSE_BYTES = 1_048_576
 _MAX_HEAD_BYTES = 131_072
@@ -22,8 +24,12 @@ _BODYLESS = (204, 304)
 class WireTransport(httpx2.AsyncBaseTransport):
     """Plain requests over kept connections, all others through the general transport."""
 
-    def __init__(self, general: httpx2.AsyncBaseTransport) -> None:
+    def __init__(
+        self, general: httpx2.AsyncBaseTransport, keepalive_s: float = KEEPALIVE_S
+    ) -> None:
+        """A connection that was idle for `keepalive_s` seconds is not used again."""
         self._general = general
+        self._keepalive_s = keepalive_s
         self._idle: dict[_Address, list[_Connection]] = {}
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -50,17 +56,22 @@ class WireTransport(httpx2.AsyncBaseTransport):
     def keep(self, address: _Address, connection: "_Connection") -> None:
         """Take a connection back whose answer has been read whole."""
         idle = self._idle.setdefault(address, [])
-        if connection.reusable and len(idle) < _MAX_IDLE:
-            idle.append(connection)
-        else:
+        if not connection.reusable:
             connection.close()
+            return
+        connection.kept_at = asyncio.get_running_loop().time()
+        idle.append(connection)
+        if len(idle) > _MAX_IDLE:
+            idle.pop(0).close()
 
     def _kept(self, address: _Address) -> "_Connection | None":
         idle = self._idle.get(address, ())
+        oldest = asyncio.get_running_loop().time() - self._keepalive_s
         while idle:
             connection = idle.pop()
-            if connection.reusable:
+            if connection.reusable and connection.kept_at > oldest:
                 return connection
+            connection.close()
         return None
 
     async def aclose(self) -> None:
@@ -92,6 +103,7 @@ class _Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
+        self.kept_at = 0.0
         self._transport: Any = None
         self._request: httpx2.Request | None = None
         self._limit_s: float | None = None
