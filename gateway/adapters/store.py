@@ -5,6 +5,7 @@ rename), so that a full disk or a crash leaves nothing that looks like an adapte
 """
 
 import asyncio
+import contextlib
 import shutil
 import sqlite3
 import uuid
@@ -52,7 +53,7 @@ class AdapterStore:
                 continue
             folder = Path(row["folder"])
             try:
-                if folder.resolve().parent != self._root.resolve():
+                if not self._holds(folder):
                     raise AdapterRefused(f"{version}: {folder} lies outside the store")
                 adapter = await asyncio.to_thread(read_adapter, folder)
                 if adapter.digest != row["digest"]:
@@ -105,7 +106,7 @@ class AdapterStore:
                 raise AdapterRefused(f"{folder} changed while it was copied")
             await self._records.keep_adapter(stored.version, stored.name, home, stored.digest)
         except (AdapterRefused, sqlite3.Error) as exc:
-            await asyncio.to_thread(shutil.rmtree, home, True)
+            await asyncio.to_thread(_delete, home)
             raise AdapterRefused(f"{adapter.version} cannot be stored: {exc}") from exc
         self._adapters[stored.version] = stored
         return stored
@@ -128,12 +129,16 @@ class AdapterStore:
         return versions[-1]
 
     async def remove(self, version: str) -> None:
-        """Delete a stored version. Raises UnknownAdapter."""
+        """Delete a stored version; a configured one is only forgotten. Raises UnknownAdapter."""
         adapter = self.find(version)
-        del self._adapters[adapter.version]
         await self._records.drop_adapter(adapter.version)
-        if adapter.folder.parent == self._root:
-            await asyncio.to_thread(shutil.rmtree, adapter.folder, True)
+        self._adapters.pop(adapter.version, None)
+        if self._holds(adapter.folder) and not self.is_configured(adapter.version):
+            await asyncio.to_thread(_delete, adapter.folder)
+
+    def _holds(self, folder: Path) -> bool:
+        """Whether a folder lies in the store itself, by whatever way it is named."""
+        return folder.resolve().parent == self._root.resolve()
 
     async def _checked(self, folder: Path) -> Adapter:
         adapter = await asyncio.to_thread(read_adapter, folder)
@@ -148,10 +153,23 @@ class AdapterStore:
         return adapter
 
 
+def _beside(home: Path) -> Path:
+    """A name that no adapter has, in the same folder."""
+    return home.with_name(f".{home.name}.{uuid.uuid4().hex}")
+
+
+def _delete(home: Path) -> None:
+    """Delete a folder, which looks like an adapter to the end or not at all."""
+    gone = _beside(home)
+    with contextlib.suppress(OSError):
+        home.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
+
+
 def _copy(folder: Path, home: Path) -> None:
     if home.exists():
-        shutil.rmtree(home)
-    made = home.with_name(f".{home.name}.{uuid.uuid4().hex}")
+        _delete(home)
+    made = _beside(home)
     made.mkdir(parents=True)
     try:
         for name in FILES:

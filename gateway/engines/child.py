@@ -1,23 +1,30 @@
 """One child process in a group of its own, with what it prints, and an end that takes them all.
 
 Knows processes and signals, not what runs in them; `supervisor.py` decides when one is started.
-What the child starts itself belongs to its group and ends with it. On Linux the kernel tells the
-child when its parent has died, however that came, so that a killed supervisor leaves no orphan.
+What the child starts itself belongs to its group and ends with it. A shell beside the group waits
+for the end of a pipe that only this process holds open: if this process dies, however that comes,
+the shell ends the group, so that a killed supervisor leaves no orphan.
 """
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import signal
-import sys
-from asyncio.subprocess import DEVNULL, STDOUT, Process
+from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
 from collections.abc import Callable, Mapping, Sequence
 
 Sink = Callable[[bytes], None]
 """Takes one line of output, without its end."""
 
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+# The group's number comes as the first line. The leader is told first, as in `Child.end`.
+_LEASH = """
+read -r group || exit
+read -r _
+kill -s TERM "$group"
+seconds=0
+while [ "$seconds" -lt 15 ] && kill -0 "$group"; do sleep 1; seconds=$((seconds + 1)); done
+kill -s KILL -- "-$group"
+"""
 _CHUNK = 65_536
 _FLUSH_S = 1.0
 _GONE_S = 0.5
@@ -27,9 +34,10 @@ _LOOK_S = 0.01
 class Child:
     """A running process group. Its leader's output goes to a sink, line by line."""
 
-    def __init__(self, process: Process, output: int, sink: Sink) -> None:
+    def __init__(self, process: Process, leash: Process, output: int, sink: Sink) -> None:
         """`output` is the reading end of the pipe that the process writes to."""
         self._process = process
+        self._leash = leash
         self._output = asyncio.create_task(_pass_on(output, sink))
 
     @classmethod
@@ -38,6 +46,7 @@ class Child:
         # With a pipe of asyncio's own, `wait` would wait for all who hold it: for what a dead
         # leader has left behind.
         reading, writing = os.pipe()
+        leash = await _leash()
         try:
             process = await asyncio.create_subprocess_exec(
                 *command,
@@ -46,14 +55,16 @@ class Child:
                 stdout=writing,
                 stderr=STDOUT,
                 start_new_session=True,
-                preexec_fn=_told_of_death(os.getpid()),
             )
         except BaseException:
             os.close(reading)
+            await _let_go(leash)
             raise
         finally:
             os.close(writing)
-        return cls(process, reading, sink)
+        assert leash.stdin is not None
+        leash.stdin.write(b"%d\n" % process.pid)
+        return cls(process, leash, reading, sink)
 
     @property
     def pid(self) -> int:
@@ -83,9 +94,24 @@ class Child:
                 os.killpg(self.pid, signal.SIGKILL)
         await self._process.wait()
         await _gone(self.pid)
+        await _let_go(self._leash)
         _, late = await asyncio.wait({self._output}, timeout=_FLUSH_S)
         for output in late:
             output.cancel()
+
+
+async def _leash() -> Process:
+    """The shell that ends a group when this process has died; a signal to us does not reach it."""
+    return await asyncio.create_subprocess_exec(
+        "/bin/sh", "-c", _LEASH, stdin=PIPE, stdout=DEVNULL, stderr=DEVNULL, start_new_session=True
+    )
+
+
+async def _let_go(leash: Process) -> None:
+    """End the shell, before the pipe that it waits at."""
+    with contextlib.suppress(ProcessLookupError):
+        leash.kill()
+    await leash.wait()
 
 
 async def _gone(group: int) -> None:
@@ -121,21 +147,3 @@ async def _pass_lines(stream: asyncio.StreamReader, sink: Sink) -> None:
     if rest:
         with contextlib.suppress(OSError):
             sink(rest)
-
-
-def _told_of_death(parent: int) -> Callable[[], None] | None:
-    """What a child runs before it becomes the command: SIGTERM shall reach it when `parent` dies.
-
-    Threads are the danger of code between fork and exec; this takes no lock and allocates nothing
-    that another thread may hold.
-    """
-    if sys.platform != "linux":
-        return None
-    prctl = ctypes.CDLL(None).prctl
-
-    def before_exec() -> None:
-        prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
-        if os.getppid() != parent:  # it died before the kernel knew whom to tell
-            os._exit(1)
-
-    return before_exec

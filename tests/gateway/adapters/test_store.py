@@ -237,6 +237,32 @@ async def test_a_removed_version_is_gone_for_good(tmp_path: Path) -> None:
         assert not store.adapters
 
 
+async def test_a_version_is_deleted_by_whatever_name_the_store_goes(tmp_path: Path) -> None:
+    async with stored(tmp_path) as store:
+        await store.add(write_adapter(tmp_path / "made"))
+    (tmp_path / "other").symlink_to(tmp_path)
+    async with stored(tmp_path / "other") as store:
+        assert await store.follow() == []
+        await store.remove("support")
+    assert kept(tmp_path) == []
+
+
+async def test_a_deletion_that_is_cut_short_leaves_nothing_that_looks_like_an_adapter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stored(tmp_path) as store:
+        await store.add(write_adapter(tmp_path / "made"))
+
+        def cut_short(folder: Path, ignore_errors: bool = False) -> None:
+            (folder / "adapter_config.json").unlink()
+
+        monkeypatch.setattr("gateway.adapters.store.shutil.rmtree", cut_short)
+        await store.remove("support")
+        (left,) = kept(tmp_path)
+        assert left.name.startswith(".support@")
+        assert store.adapters == {}
+
+
 async def test_a_configured_folder_stays_where_it_lies_even_when_removed(tmp_path: Path) -> None:
     source = write_adapter(tmp_path / "made")
     async with stored(tmp_path) as store:

@@ -137,6 +137,36 @@ async def test_what_a_dead_server_leaves_behind_ends_before_the_next_start(tmp_p
         assert not is_running(child)
 
 
+_SUPERVISING = """
+import asyncio, os, sys
+from gateway.engines.supervisor import Supervisor
+
+def tell(news):
+    print(news.pid, flush=True)
+
+url, *command = sys.argv[1:]
+supervisor = Supervisor(command, os.environ, url, sink=lambda line: None, news=tell)
+asyncio.run(supervisor.run(asyncio.Event()))
+"""
+
+
+async def test_a_supervisor_that_is_killed_leaves_no_process_behind(tmp_path: Path) -> None:
+    port = str(unused_port())
+    supervising = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _SUPERVISING, f"http://127.0.0.1:{port}/health",
+        sys.executable, vllm_program.__file__, "--port", port, "--child", str(tmp_path / "pid"),
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert supervising.stdout is not None
+    leader = int(await asyncio.wait_for(supervising.stdout.readline(), PATIENCE_S))
+    child = int((tmp_path / "pid").read_text())  # which ignores SIGTERM
+    supervising.kill()
+    await supervising.wait()
+    async with asyncio.timeout(PATIENCE_S):
+        while is_running(leader) or is_running(child):
+            await asyncio.sleep(0.05)
+
+
 def test_pauses_double_up_to_the_longest_and_vary_by_half() -> None:
     policy = Policy(first_pause=1, longest_pause=60)
     assert [policy.pause(n, 1.0) for n in (1, 2, 3, 7, 1000)] == [1, 2, 4, 60, 60]
