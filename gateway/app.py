@@ -1,10 +1,8 @@
 """The composition root: builds each object once and owns the lifespan."""
 
 import logging
-import os
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
@@ -21,15 +19,16 @@ from gateway.adapters.verdict import Rule
 from gateway.adapters.wanted_policy import WantedPolicy
 from gateway.approval import Approvals
 from gateway.assistant import Assistant
-from gateway.config import AuthConfig, Config, EngineConfig, FallbackConfig
+from gateway.config import Config, FallbackConfig
 from gateway.dispatch import Dispatcher
 from gateway.engines.base import Engine
-from gateway.engines.scripted import ScriptedEngine
-from gateway.errors import AdapterRefused, ConfigurationError
-from gateway.faces import admin, mcp, openai, problem, rest, ui
+from gateway.engines.configured import make_engine
+from gateway.errors import AdapterRefused
+from gateway.faces import admin, description, mcp, openai, problem, rest, ui
 from gateway.faces.conversations import Conversations
 from gateway.faces.guard import LOOPBACK, Guard
-from gateway.faces.parts import Keys, Parts
+from gateway.faces.keys import read_keys
+from gateway.faces.parts import Parts
 from gateway.fallback.llm import Llm
 from gateway.fallback.takeover import Fallback
 from gateway.manifest import Adapter
@@ -61,9 +60,12 @@ def build_app(config: Config, *, engine: Engine | None = None) -> FastAPI:
         async with running(found), mcp_face.running():
             yield
 
-    app = FastAPI(title="Pointsman", version="1", lifespan=lifespan)
+    app = FastAPI(
+        title="Pointsman", version="1", lifespan=lifespan, responses=description.EVERYWHERE
+    )
     app.state.parts = found
     problem.install(app)
+    description.install(app)
     for face in (rest, openai, admin, ui):
         app.include_router(face.router)
     mcp_face = mcp.mount(app, found)
@@ -95,9 +97,9 @@ def build_parts(config: Config, engine: Engine) -> Parts:
     silences = Silences(records)
     notices = DriftNotices(metrics, silences.covers)
     silences.on_end = notices.look_again
-    webhook = Webhook(config.drift.webhook) if config.drift.webhook else None
+    webhook = Webhook(config.drift.webhook, claims=records) if config.drift.webhook else None
     if webhook is not None:
-        notices.on_warning(lambda notice: webhook.send(notice.as_dict()))
+        notices.on_warning(lambda notice: webhook.send(notice.as_dict(), repr(notice.key)))
     active = ActiveAdapters(config.drift_rules, metrics, is_listed, notices)
     watch.on_catalog(active.on_catalog)
     router = Router(engine)
@@ -106,7 +108,7 @@ def build_parts(config: Config, engine: Engine) -> Parts:
     if config.drift.measure is not None:
         measuring = Measuring(config.drift.measure, engine, active.leases, notices, metrics)
         if webhook is not None:
-            measuring.on_measured(lambda found: webhook.send(found.as_dict()))
+            measuring.on_measured(lambda found: webhook.send(found.as_dict(), repr(found.mark)))
     policy = WantedPolicy(config.drift_rules, active, records)
     following = Following(records, config.records.follow_s)
     registered = Registered(watch, records)
@@ -211,74 +213,3 @@ async def _restore(parts: Parts) -> None:
 def make_fallback(config: FallbackConfig | None) -> Fallback | None:
     """The configured fallback, if there is one."""
     return Fallback(Llm(config), repeats=config.repeats) if config is not None else None
-
-
-def make_engine(config: EngineConfig, max_queue: int) -> Engine:
-    """The configured engine. Raises ConfigurationError if it is not installed or not configured."""
-    if config.kind == "scripted":
-        return ScriptedEngine(config.answers)
-    if config.kind == "local":
-        try:
-            from gateway.engines.local import LocalEngine  # an extra: torch is not always here
-        except ImportError as exc:
-            raise ConfigurationError(
-                f"the local engine is not installed ({exc.name}): pip install 'pointsman[local]'"
-            ) from exc
-        assert config.base_model is not None
-        if not (config.base_model / "config.json").is_file():
-            raise ConfigurationError(f"engine.base_model: {config.base_model} holds no model")
-        return LocalEngine(
-            config.base_model,
-            device=config.device,
-            threads=config.threads,
-            max_queue=max_queue,
-        )
-    if config.kind == "vllm":
-        try:
-            from gateway.engines.replicas import Replicas  # an extra: tokenizers and jinja2
-        except ImportError as exc:
-            raise ConfigurationError(
-                f"the engine vllm is not installed ({exc.name}): pip install 'pointsman[remote]'"
-            ) from exc
-        return Replicas.configured(config, max_queue)
-    return ScriptedEngine()
-
-
-def read_keys(config: AuthConfig, environ: Mapping[str, str] = os.environ) -> Keys:
-    """Bearer keys from the configuration, the environment and the keys file together.
-
-    The environment names `POINTSMAN_AGENT_KEYS` and `POINTSMAN_ADMIN_KEYS`, each a list with
-    commas; a line of the file is `agent KEY` or `admin KEY`.
-
-    Raises:
-        ConfigurationError: the file cannot be read or has another line.
-    """
-    found: dict[str, list[str]] = {
-        "agent": [key.get_secret_value() for key in config.agent_keys],
-        "admin": [key.get_secret_value() for key in config.admin_keys],
-    }
-    for scope, keys in found.items():
-        listed = environ.get(f"POINTSMAN_{scope.upper()}_KEYS", "")
-        keys += [key.strip() for key in listed.split(",") if key.strip()]
-    if config.keys_file is not None:
-        for scope, key in _lines(config.keys_file):
-            found[scope].append(key)
-    return Keys(tuple(found["agent"]), tuple(found["admin"]))
-
-
-def _lines(file: Path) -> list[tuple[str, str]]:
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except OSError as exc:
-        raise ConfigurationError(f"auth.keys_file {file}: {exc.strerror}") from exc
-    except ValueError as exc:
-        raise ConfigurationError(f"auth.keys_file {file}: not UTF-8 text") from exc
-    found: list[tuple[str, str]] = []
-    for number, line in enumerate(lines, 1):
-        scope, _, key = line.strip().partition(" ")
-        if not scope or scope.startswith("#"):
-            continue
-        if scope not in ("agent", "admin") or not key.strip():
-            raise ConfigurationError(f"{file}:{number}: a line is `agent KEY` or `admin KEY`")
-        found.append((scope, key.strip()))
-    return found

@@ -9,15 +9,10 @@ Faces stand above and write protocols; pipeline and fallback stand below.
 """
 
 import json
-import logging
-import re
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Container, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
-
-from mcp.types import Tool
+from dataclasses import replace
 
 from gateway.adapters.active import Active, ActiveAdapters
 from gateway.choice import Choice, allowed
@@ -25,69 +20,13 @@ from gateway.errors import BadRequest, ConversationTooLong, EngineDown, Pointsma
 from gateway.exchange import Reply, RouteRequest
 from gateway.fallback.takeover import Asked, Fallback, Taken
 from gateway.observe import Metrics
+from gateway.offered import Offered, Offering
 from gateway.pipeline import Pipeline
-from gateway.prompt import openai_tools
-from gateway.types import Call, Message, Toolset, Usage
+from gateway.turn import Answer, AnswerPath, Begun, Turn
+from gateway.types import Call
 
-logger = logging.getLogger(__name__)
-
-AnswerPath = Literal["router", "fallback", "reason", "result"]
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _CHARS_PER_TOKEN = 4
 """A rule of thumb for English and JSON; good enough for a count of what was saved."""
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """What an agent asks. `messages` are what the router reads of `spoken`, the conversation as
-    OpenAI writes it; `tools` are the agent's own, None if it brought none; `only` bounds which
-    tools may be called; `settings` are for the fallback alone; `conversation` is the agent's
-    name for it."""
-
-    face: str
-    model: str
-    messages: tuple[Message, ...]
-    spoken: Sequence[Mapping[str, Any]]
-    tools: tuple[Tool, ...] | None = None
-    only: frozenset[str] | None = None
-    choice: Choice = field(default_factory=Choice)
-    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    stream: bool = False
-    conversation: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """How a turn was answered: with calls, with a text, or with a refusal and its reason."""
-
-    path: AnswerPath
-    model: str
-    calls: tuple[Call, ...] = ()
-    ids: tuple[str, ...] = ()
-    text: str | None = None
-    refusal: str | None = None
-    finish: str = "stop"
-    usage: Usage = field(default_factory=Usage)
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """An answer that begins: who gives it, what the router said, and its pieces (texts as they
-    come, and the whole answer last)."""
-
-    path: AnswerPath
-    model: str
-    outcome: str | None
-    drift_header: str | None
-    pieces: AsyncGenerator[str | Answer]
-
-    async def whole(self) -> Answer:
-        """The whole answer. Raises as its pieces do."""
-        async with aclosing(self.pieces) as pieces:
-            async for piece in pieces:
-                if isinstance(piece, Answer):
-                    return piece
-        raise AssertionError("an answer's last piece is the whole of it")
 
 
 class Assistant:
@@ -104,7 +43,7 @@ class Assistant:
         self._active = active
         self._fallback = fallback
         self._metrics = metrics.chats
-        self._left_out: set[str] = set()
+        self._offering = Offering()
 
     async def close(self) -> None:
         """Close the fallback's connections; idempotent."""
@@ -121,45 +60,35 @@ class Assistant:
         started = time.perf_counter()
         active = self._active.resolve(turn.model)
         offered = self._offered(turn, active)
-        _require_choice(turn.choice, offered)
+        tools = offered.by_name
+        _require_choice(turn.choice, tools)
         drift = active.drift_header if turn.tools is None else None
-        asked = Asked(turn.spoken, turn.messages, offered, turn.choice, turn.settings, turn.stream)
+        asked = Asked(turn.spoken, turn.messages, tools, turn.choice, turn.settings, turn.stream)
         if turn.messages[-1].role == "tool" or turn.choice.mode == "none":
             because = "result" if turn.messages[-1].role == "tool" else "choice"
             if self._fallback is not None:
                 return self._defer(self._fallback, asked, because, None, drift, started)
             path, text = _unrouted(turn)
             answer = Answer(path, active.adapter.version, text=text)
-            return self._begun(asked, answer, None, drift, started)
+            return self._begun(turn, offered, answer, None, drift, started)
         try:
             reply = await self._pipeline.handle(_request(turn))
         except (ConversationTooLong, EngineDown) as exc:
             if self._fallback is None:
                 raise
             return self._defer(self._fallback, asked, exc.code, None, drift, started)
-        decision = allowed(reply.decision, turn.choice, offered)
+        decision = allowed(reply.decision, turn.choice, tools)
         outcome, drift = decision.outcome, reply.drift_header
         if outcome != "call" and self._fallback is not None:
             because = decision.reason_code or outcome
             return self._defer(self._fallback, asked, because, outcome, drift, started)
         answer = _routed(reply, decision.calls, decision.reason, turn.choice)
-        return self._begun(asked, answer, outcome, drift, started)
+        return self._begun(turn, offered, answer, outcome, drift, started)
 
-    def _offered(self, turn: Turn, active: Active) -> Mapping[str, Tool]:
-        """The tools that may be called, by name; OpenAI's names are narrower than MCP's."""
-        tools = turn.tools
-        if tools is None:
-            tools = active.live.tools if active.live else ()
-        tools = [tool for tool in tools if turn.only is None or tool.name in turn.only]
-        fit = {tool.name: tool for tool in tools if _NAME.fullmatch(tool.name)}
-        for tool in tools:
-            if tool.name not in fit and turn.tools is None and tool.name not in self._left_out:
-                self._left_out.add(tool.name)
-                logger.warning(
-                    "tool %s is not offered to chats: its name is none of OpenAI's", tool.name,
-                    extra={"event": "tool_left_out", "tool": tool.name},
-                )  # fmt: skip
-        return fit
+    def _offered(self, turn: Turn, active: Active) -> Offered:
+        if turn.tools is not None:
+            return self._offering.sent(turn.tools).only(turn.only)
+        return self._offering.live(active.live).only(turn.only)
 
     def _defer(
         self,
@@ -197,11 +126,16 @@ class Assistant:
         return answer
 
     def _begun(
-        self, asked: Asked, answer: Answer, outcome: str | None, drift: str | None, started: float
+        self,
+        turn: Turn,
+        offered: Offered,
+        answer: Answer,
+        outcome: str | None,
+        drift: str | None,
+        started: float,
     ) -> Begun:
         if answer.text is not None:
-            stop = (asked.settings or {}).get("stop")
-            answer = replace(answer, text=cut(answer.text, stop))
+            answer = replace(answer, text=cut(answer.text, turn.settings.get("stop")))
 
         async def pieces() -> AsyncGenerator[str | Answer]:
             if answer.text:
@@ -209,7 +143,7 @@ class Assistant:
             yield answer
 
         self._count(answer, started)
-        self._metrics.saved_tokens.labels(answer.path).inc(_saved(asked, answer))
+        self._metrics.saved_tokens.labels(answer.path).inc(_saved(turn, offered, answer))
         return Begun(answer.path, answer.model, outcome, drift, pieces())
 
     def _count(self, answer: Answer, started: float) -> None:
@@ -225,7 +159,7 @@ def cut(text: str, stop: str | Sequence[str] | None) -> str:
     return text[: min((end for end in ends if end >= 0), default=len(text))]
 
 
-def _require_choice(choice: Choice, offered: Mapping[str, Tool]) -> None:
+def _require_choice(choice: Choice, offered: Container[str]) -> None:
     if choice.name is not None and choice.name not in offered:
         raise BadRequest(f"tool_choice names {choice.name!r}, which is not among the tools")
     if choice.mode == "required" and not offered:
@@ -261,9 +195,9 @@ def _unrouted(turn: Turn) -> tuple[AnswerPath, str]:
     return "result", "\n".join(reversed(results))
 
 
-def _saved(asked: Asked, answer: Answer) -> int:
+def _saved(turn: Turn, offered: Offered, answer: Answer) -> int:
     """About how many tokens an LLM would have read and written for this answer."""
-    tools = openai_tools(Toolset("offered", tuple(asked.tools.values())))
-    texts = (json.dumps([*asked.spoken, *tools]), answer.text or answer.refusal or "")
+    spoken, tools = len(json.dumps(list(turn.spoken))), offered.chars
+    read = spoken + tools + (len(", ") if turn.spoken and offered.by_name else 0)
     called = json.dumps([call.as_dict() for call in answer.calls])
-    return (sum(map(len, texts)) + len(called)) // _CHARS_PER_TOKEN
+    return (read + len(called) + len(answer.text or answer.refusal or "")) // _CHARS_PER_TOKEN

@@ -15,25 +15,19 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from gateway.errors import ConfigurationError
-from gateway.settings import (
-    SERVER_NAME,
-    AdapterConfig,
+from gateway.settings.drift import DriftConfig, MeasureConfig, WebhookConfig
+from gateway.settings.engine import AdapterConfig, EngineConfig, PatienceConfig
+from gateway.settings.part import SERVER_NAME, Part
+from gateway.settings.root import (
     ApprovalConfig,
     AuthConfig,
     Config,
-    DriftConfig,
-    EngineConfig,
     FallbackConfig,
     LimitsConfig,
-    MeasureConfig,
-    Part,
-    PatienceConfig,
     RecordsConfig,
-    ServerConfig,
     SwapConfig,
-    ToolsetConfig,
-    WebhookConfig,
 )
+from gateway.settings.servers import ServerConfig, ToolsetConfig
 
 __all__ = [
     "SERVER_NAME",

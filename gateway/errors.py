@@ -16,6 +16,7 @@
     ├── Conflict                   409
     │   ├── NameCollision          409     name_collision
     │   ├── AdapterRefused         409     adapter_refused
+    │   │   └── ProbeFailed        409     adapter_refused
     │   └── HeldDefinition         409     held_definition
     ├── UpstreamDown               502     upstream_down
     │   ├── UpstreamRefused        502     upstream_refused     carries the server's own error

@@ -7,7 +7,8 @@ RFC 8785 (JSON Canonicalization Scheme) form. Imports nothing of ours.
 
 import hashlib
 import json
-from collections.abc import Mapping
+import marshal
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import rfc8785
@@ -46,3 +47,13 @@ def tool_fingerprint(tool: Tool) -> str:
 def toolset_fingerprint(fingerprints: Mapping[str, str]) -> str:
     """sha256 (hex) over {name: fingerprint}, whatever the order."""
     return digest(dict(fingerprints))
+
+
+def content_key(tools: Iterable[Tool]) -> bytes:
+    """The same for tools with the same fingerprints in the same order and form; far cheaper.
+
+    It keeps what was worked out about tools that come with every request. It holds within one
+    process and is never shown.
+    """
+    value = [(tool.name, tool.description, tool.input_schema) for tool in tools]
+    return hashlib.sha256(marshal.dumps(value, 2)).digest()  # from 3 on, bytes depend on sharing

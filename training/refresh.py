@@ -4,7 +4,8 @@ A row is seen in several passes. From the second on its identifiers are replaced
 and in the answer alike, by others of the same shape: a digit by a digit, a vowel by a vowel, a
 consonant by a consonant, each in its case. What grounding calls an identifier and a pattern
 describes is replaced if its changing part (`1234` of `ORD-1234`) stands in the conversation;
-everything else, spoken numbers for one, stays as it was written.
+everything else, spoken numbers for one, stays as it was written. A currency is replaced by another
+that its pattern takes, and only if the conversation names neither in a second way ("euros").
 """
 
 import random
@@ -13,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
+from gateway.grounding.currencies import everyday_codes, is_currency, names_currency
 from gateway.grounding.ground import identifiers, ungrounded
 from gateway.types import Call, Toolset
 from gateway.validate import ToolValidator
@@ -39,9 +41,15 @@ class Refresher:
         """
         if row.offered is not None:
             return row
-        cores = {core for call in row.calls for core in self._cores(call)}
+        cores = {core: pattern for call in row.calls for core, pattern in self._cores(call)}
         said = row.text
-        fresh = {core: self._like(core) for core in sorted(cores) if _whole(core).search(said)}
+        everything = "\n".join(message.content for message in row.messages)
+        fresh = {
+            core: self._other_currency(core, pattern, everything)
+            if is_currency(core, pattern) else self._like(core)
+            for core, pattern in sorted(cores.items()) if _whole(core).search(said)
+        }  # fmt: skip
+        fresh = {core: new for core, new in fresh.items() if new != core}
         if not fresh or any(_whole(new).search(said) for new in fresh.values()):
             return row
         made = replace(
@@ -51,10 +59,21 @@ class Refresher:
         )
         return made if all(self._holds(call, made) for call in made.calls) else row
 
-    def _cores(self, call: Call) -> list[str]:
-        found = identifiers(call, self._tools[call.tool])
-        cores = [str(item.value)[len(item.head) :] for item in found if item.schema.get("pattern")]
-        return [core for core in cores if len(core) >= _MIN_LENGTH and core.isalnum()]
+    def _cores(self, call: Call) -> Iterator[tuple[str, str]]:
+        """The changing part of each identifier, and the pattern that describes the whole."""
+        for item in identifiers(call, self._tools[call.tool]):
+            core, pattern = str(item.value)[len(item.head) :], item.schema.get("pattern")
+            if pattern and len(core) >= _MIN_LENGTH and core.isalnum():
+                yield core, pattern
+
+    def _other_currency(self, code: str, pattern: str, said: str) -> str:
+        """Another currency; the same one where the text would then name both."""
+        others = [
+            other for other in everyday_codes() if other != code and re.search(pattern, other)
+        ]
+        new = self._rng.choice(others)
+        named = names_currency(_whole(code).sub(" ", said), code, ())
+        return code if named or names_currency(said, new, ()) else new
 
     def _like(self, core: str) -> str:
         return "".join(self._character(character) for character in core)

@@ -21,7 +21,7 @@ from peft.helpers import disable_input_dtype_casting
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl.trainer.sft_config import SFTConfig
 
-from gateway.engines.local import compute_dtype
+from gateway.engines.decoder import compute_dtype
 from gateway.types import Toolset
 from gateway.weights import weights_digest
 from training.allocator import keep_freed_memory

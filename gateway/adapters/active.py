@@ -1,87 +1,26 @@
 """Which adapter versions are in service or on trial, for which toolset, and how far they drifted.
 
-Drift is graded whenever the catalog or the set of adapters changes, never on a request's path.
+Drift is graded whenever the catalog or the set of adapters changes, never on a request's path. What
+a name stands for is in `entry.py`.
 """
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 
-from mcp.types import Tool
-
+from gateway.adapters.entry import Active, Chosen, Entry, drift_of
 from gateway.adapters.leases import Leases
 from gateway.adapters.notice import DriftNotices, Notice
-from gateway.adapters.trial import Role, Trial, chosen_for
-from gateway.drift import NO_DRIFT, Drift, DriftGrade, compare
+from gateway.adapters.trial import Trial, chosen_for
+from gateway.drift import Drift, DriftGrade
 from gateway.drift_policy import DriftPolicy, harshest, stand_in, withheld
 from gateway.errors import UnknownModel
 from gateway.grades import DriftAction
 from gateway.manifest import Adapter
 from gateway.observe import Metrics
 from gateway.toolsets.catalog import Catalog
-from gateway.types import Toolset
 
-__all__ = ["Active", "ActiveAdapters", "Chosen", "DriftPolicy", "drift_of"]
-_MAX_HEADER_TOOLS = 10
-
-
-@dataclass(frozen=True)
-class Active:
-    """An adapter in service. `live` is None until every server of its toolset has listed once.
-
-    `stands_in_for` is the drifted one that was asked for, where this one answers instead of it.
-    """
-
-    adapter: Adapter
-    toolset: str
-    live: Toolset | None = None
-    drift: Drift = NO_DRIFT
-    stands_in_for: "Active | None" = None
-
-    @cached_property
-    def asked(self) -> Adapter:
-        """The adapter as it is asked about the live tools."""
-        return self.adapter.offering(self.live)
-
-    @property
-    def drift_header(self) -> str | None:
-        """The value of `X-Pointsman-Drift`, None if there is no drift."""
-        if self.stands_in_for is not None:
-            return self.stands_in_for.drift_header
-        if self.drift.worst == "none":
-            return None
-        tools = ",".join(self.drift.names[:_MAX_HEADER_TOOLS])
-        return f"{self.drift.worst}; adapter={self.adapter.name}; tools={tools}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """What a name stands for: the version in service, and the one on trial beside it."""
-
-    active: Active
-    trial: Trial | None = None
-    tried: Active | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """The version that answers one request, and the trial that its answer counts for.
-
-    `shadow` is asked too, unless None. A request that names a version takes part in no trial.
-    """
-
-    active: Active
-    role: Role = "service"
-    trial: Trial | None = None
-    shadow: Active | None = None
-
-
-def drift_of(adapter: Adapter, live: Mapping[str, Tool]) -> Drift:
-    """How far live tools are from what an adapter learned; a `varied` one learned no toolset."""
-    if adapter.manifest.toolset_mode == "varied":
-        return NO_DRIFT
-    return compare(adapter.toolset, live)
+__all__ = ["Active", "ActiveAdapters", "Chosen", "drift_of"]
 
 
 class ActiveAdapters:
@@ -99,7 +38,7 @@ class ActiveAdapters:
         self._metrics = metrics
         self._notices = notices or DriftNotices(metrics)
         self._is_listed = is_listed
-        self._table: dict[str, _Entry] = {}
+        self._table: dict[str, Entry] = {}
         self._told: list[Callable[[], None]] = []
         self._catalog = Catalog()
         self.leases = Leases()
@@ -184,7 +123,7 @@ class ActiveAdapters:
         active = self._graded(Active(adapter, toolset))
         tried = self._graded(Active(trial.adapter, toolset)) if trial else None
         before = self._table.get(adapter.name)
-        self._table = {**self._table, adapter.name: _Entry(active, trial, tried)}
+        self._table = {**self._table, adapter.name: Entry(active, trial, tried)}
         if before is not None:
             self._forget(before)
         if trial is not None:
@@ -221,7 +160,7 @@ class ActiveAdapters:
             return None
         return drift_of(adapter, live.by_name)
 
-    def _entry(self, model: str | None) -> _Entry:
+    def _entry(self, model: str | None) -> Entry:
         if model in (None, "", "auto") and self._table:
             return next(iter(self._table.values()))
         for entry in self._table.values():
@@ -251,7 +190,7 @@ class ActiveAdapters:
         self._notices.tell(active.adapter, live, drift, self.policy)
         return replace(active, live=live, drift=drift)
 
-    def _forget(self, before: _Entry) -> None:
+    def _forget(self, before: Entry) -> None:
         """Take back the metrics of what has left the table."""
         now = self._table[before.active.adapter.name]
         kept = {now.active.adapter.version, now.trial and now.trial.adapter.version}

@@ -11,7 +11,7 @@ from gateway.probe import failed_probes
 from gateway.router import Router
 
 
-def proof_of(adapter: Adapter) -> Proof:
+def proof_of(adapter: Adapter, *, everywhere: bool = True) -> Proof:
     """The manifest's probes, to be answered by an engine that has loaded the adapter."""
 
     async def prove(engine: Engine) -> None:
@@ -20,7 +20,7 @@ def proof_of(adapter: Adapter) -> Proof:
             where = ", ".join(status.url for status in engine.status)
             raise ProbeFailed(f"{failed[0]}" + (f" (replica {where})" if where else ""))
 
-    return prove
+    return Proof(prove, everywhere)
 
 
 async def require_proven(engine: Engine, version: str) -> None:

@@ -59,7 +59,8 @@ class Swap:
     ) -> Active:
         """Bring a stored version into service for a toolset (by default the one served so far or
         trained on). A trial under way for the name ends. `probe=False` is for what the
-        configuration vouches for: only servers elsewhere are asked for its probes, also later.
+        configuration vouches for: only servers elsewhere are asked for its probes, also later, and
+        one that passes is enough.
 
         Raises:
             AdapterRefused: a step failed; the message says which. Nothing has changed.
@@ -101,8 +102,9 @@ class Swap:
         """Bring up what the records have in service, for a rollback, and on trial: of an earlier
         run, or through another gateway that shares them.
 
-        What runs here is not probed, for it has served already, and nothing is kept. With `kept`,
-        in the form of `Records.active`, it is done only if that still holds; else returns None.
+        What runs here is not probed, for it has served already; of several servers one that passes
+        is enough. Nothing is kept. With `kept`, in the form of `Records.active`, it is done only if
+        that still holds; else returns None.
 
         Raises:
             AdapterRefused: as `activate`; another version that cannot be loaded is left out.
@@ -189,8 +191,9 @@ class Swap:
 
     async def _load(self, adapter: Adapter, *, probe: bool) -> None:
         # A server elsewhere may run anything by now: it is judged by the probes whenever it loads.
+        # What has served already must not be lost to all because one of the servers is wrong.
         probed = probe or self._engine.status
-        proof = proof_of(adapter) if probed else None
+        proof = proof_of(adapter, everywhere=probe) if probed else None
         await self._engine.load(adapter.version, adapter.folder, proof)
 
     def _refuse_dead(self, adapter: Adapter, toolset: str) -> None:

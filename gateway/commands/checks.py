@@ -18,7 +18,6 @@ from typing import Literal
 import httpx
 
 from gateway.adapters.active import drift_of
-from gateway.app import read_keys
 from gateway.commands.client import is_loopback
 from gateway.commands.output import CommandFailed
 from gateway.commands.serving import bind
@@ -26,6 +25,7 @@ from gateway.commands.watching import watching
 from gateway.config import AdapterConfig, Config, EngineConfig, load_config
 from gateway.drift_policy import harshest
 from gateway.errors import ConfigurationError, PointsmanError
+from gateway.faces.keys import read_keys
 from gateway.grades import ACTIONS
 from gateway.manifest import SHOWN_DIGITS, read_adapter
 from gateway.toolsets.upstream import Upstream

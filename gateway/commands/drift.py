@@ -7,7 +7,7 @@ never listed) is 2, unless something else has already broken.
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,7 +24,9 @@ from gateway.commands.output import (
     print_line,
     reporting,
 )
-from gateway.errors import PointsmanError
+
+if TYPE_CHECKING:
+    from gateway.adapters.active import Active
 
 MILD, HARMFUL = 10, 11
 CODES = {
@@ -88,10 +90,10 @@ def drift(
                 "--measure asks servers itself: name them with --servers", CANNOT_TELL
             )
         if plan is not None or apply is not None:
-            if servers is None or data is None:
-                raise CommandFailed("--plan and --apply want --servers and --data", CANNOT_TELL)
-            folder = Path(adapter) if adapter else None
-            found = [_healed(servers, folder, wait_s, (data, plan, apply), keep or (), as_json)]
+            if data is None:
+                raise CommandFailed("--plan and --apply want --data", CANNOT_TELL)
+            active = _beside(url, adapter) if servers is None else _alone(servers, adapter, wait_s)
+            found = [_healed(active, (data, plan, apply), keep or (), as_json)]
         elif servers is not None:
             replayed = (base_model, rows) if measure else None
             found = _of_servers(servers, Path(adapter) if adapter else None, wait_s, replayed)
@@ -147,50 +149,54 @@ def _of_servers(
 
 
 def _healed(
-    servers: Path,
-    folder: Path | None,
-    wait_s: float,
+    active: "Active",
     wanted: tuple[Path, Path | None, Path | None],
     keep: Sequence[str],
     as_json: bool,
 ) -> dict[str, Any]:
-    """Drift of one adapter folder with the plan to heal it; `wanted` is data, plan and out."""
+    """Drift of one adapter with the plan to heal it; `wanted` is data, plan and out."""
     from gateway.commands.heal import heal, kept
+    from gateway.faces.drift import drift_as_dict
+
+    plan = heal(active, *wanted, kept(keep), told=not as_json)
+    return drift_as_dict(active) | {"plan": plan}
+
+
+def _alone(servers: Path, adapter: str | None, wait_s: float) -> "Active":
+    """One adapter folder beside the tools of servers, every one of which must list."""
     from gateway.commands.preflight import compared
 
-    rows = kept(keep)
-    found = asyncio.run(compared(servers, folder, wait_s))
+    found = asyncio.run(compared(servers, Path(adapter) if adapter else None, wait_s))
     if len(found) != 1:
         raise CommandFailed(
             f"{servers} names {len(found)} adapters; name one with --adapter", CANNOT_TELL
         )
-    return found[0].as_dict() | {"plan": heal(found[0], *wanted, rows, told=not as_json)}
+    why = "; ".join(f"{server}: {reason}" for server, reason in found[0].unreachable.items())
+    if why:
+        raise CommandFailed(f"no plan without every server's tools: {why}")
+    return found[0].active
+
+
+def _beside(url: str, adapter: str | None) -> "Active":
+    """One adapter folder beside the tools that a gateway serves now."""
+    from gateway.commands.live import beside
+
+    if adapter is None or not is_folder(adapter):
+        raise CommandFailed(
+            "--plan and --apply read what the adapter learned from its folder: name it with "
+            "--adapter FOLDER",
+            CANNOT_TELL,
+        )
+    return beside(Gateway(url, failure=CANNOT_TELL), Path(adapter))
 
 
 def _of_folder(gateway: Gateway, folder: Path) -> dict[str, Any]:
     """Drift of an adapter that need not be in service, on the live toolset it was trained on."""
     # The MCP types take half a second that asking about a name need not wait for.
-    from gateway.adapters.active import Active, drift_of
+    from gateway.commands.live import beside
     from gateway.faces.drift import drift_as_dict
-    from gateway.manifest import read_adapter
-    from gateway.types import Toolset
 
-    try:
-        adapter = read_adapter(folder)
-    except PointsmanError as exc:
-        raise CommandFailed(str(exc), CANNOT_TELL) from exc
-    name = adapter.manifest.toolset
-    unlisted = [s for s in gateway.get("/admin/servers")["servers"] if s["listed_at"] is None]
-    answer = gateway.get("/v1/tools")
-    listed = next((t["tools"] for t in answer["toolsets"] if t["name"] == name), None)
-    if listed is None:
-        raise CommandFailed(f"the gateway has no toolset {name!r}", CANNOT_TELL)
-    tools = {tool["name"]: tool for tool in answer["tools"]}
-    if unlisted or not listed:
-        return drift_as_dict(Active(adapter, name))
-    own = [{k: v for k, v in tools[tool].items() if k != "server"} for tool in listed]
-    live = Toolset.from_json({"name": name, "tools": own})
-    return drift_as_dict(Active(adapter, name, live, drift_of(adapter, live.by_name)))
+    return drift_as_dict(beside(gateway, folder))
 
 
 def _print(item: dict[str, Any]) -> None:

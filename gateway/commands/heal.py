@@ -1,11 +1,14 @@
-"""`drift --plan` and `--apply`: what to do about a drift, and the part of it that is mechanical."""
+"""`drift --plan` and `--apply`: what to do about a drift, and the part of it that is mechanical.
+
+Knows an adapter beside its live tools, whoever asked for them: a gateway or the command itself.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from gateway.adapters.active import Active
 from gateway.commands.output import print_line
-from gateway.commands.preflight import Compared
 from gateway.errors import BadRequest
 from gateway.files import write_whole
 from gateway.heal.plan import Plan
@@ -13,18 +16,19 @@ from gateway.heal.relabel import Relabeller
 from gateway.heal.rows import SPLITS, read_lines, require_new, write_rows
 
 
-def healed(found: Compared, data: Path, out: Path | None) -> Plan:
+def healed(found: Active, data: Path, out: Path | None) -> Plan:
     """The plan for an adapter and the data set that it was trained on; `out` is for its rows.
 
     Raises:
-        BadRequest: a server was not reached, the adapter has no toolset of its own, or the rows
+        BadRequest: not every server has listed, the adapter has no toolset of its own, or the rows
             cannot be used.
         SchemaError: a live schema cannot be used.
     """
-    if found.unreachable:
-        why = "; ".join(f"{server}: {reason}" for server, reason in found.unreachable.items())
-        raise BadRequest(f"no plan without every server's tools: {why}")
     adapter = found.adapter
+    if found.live is None:
+        raise BadRequest(
+            f"no plan without every server's tools: toolset {found.toolset} is not listed yet"
+        )
     if adapter.manifest.toolset_mode == "varied":
         raise BadRequest(f"{adapter.version} is asked with whatever is on offer: nothing to heal")
     relabeller = Relabeller(adapter.toolset, found.live, found.drift)
@@ -70,7 +74,7 @@ def kept(chosen: Sequence[str]) -> Mapping[str, int]:
 
 
 def heal(
-    found: Compared, data: Path, plan_file: Path | None, out: Path | None, keep: Mapping[str, int],
+    found: Active, data: Path, plan_file: Path | None, out: Path | None, keep: Mapping[str, int],
     told: bool,
 ) -> dict[str, object]:  # fmt: skip
     """Plan, write what is asked for, and tell it; returns the plan in the form of `--json`."""

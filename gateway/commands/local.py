@@ -5,8 +5,9 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from gateway.app import build_parts, make_engine, running
+from gateway.app import build_parts, running
 from gateway.config import load_config
+from gateway.engines.configured import make_engine
 from gateway.faces.parts import Parts
 from gateway.observe import configure_logging
 from gateway.pipeline import RouteRequest

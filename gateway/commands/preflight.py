@@ -36,11 +36,15 @@ class Compared:
     policy: DriftPolicy
     unreachable: Mapping[str, str]
 
+    @property
+    def active(self) -> Active:
+        """The adapter as if it served."""
+        return Active(self.adapter, self.live.name, self.live, self.drift)
+
     def as_dict(self) -> dict[str, Any]:
         """The form of `/admin/drift`; `listed` is false while a server has not listed."""
-        active = Active(self.adapter, self.live.name, self.live, self.drift)
         more = {"listed": not self.unreachable, "unreachable": dict(self.unreachable)}
-        return drift_as_dict(active) | more
+        return drift_as_dict(self.active) | more
 
 
 async def compared(servers: Path, folder: Path | None, wait_s: float) -> Sequence[Compared]:

@@ -15,11 +15,12 @@ from ipaddress import ip_address
 import uvicorn
 from fastapi import FastAPI
 
-from gateway.app import build_app, read_keys
+from gateway.app import build_app
 from gateway.commands.client import is_loopback
 from gateway.commands.listening import bind
 from gateway.commands.output import CommandFailed
 from gateway.config import Config
+from gateway.faces.keys import read_keys
 from gateway.observe import configure_logging
 
 DRAIN_S = 3

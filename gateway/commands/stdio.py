@@ -9,8 +9,9 @@ import os
 import signal
 import sys
 
-from gateway.app import build_parts, make_engine, running
+from gateway.app import build_parts, running
 from gateway.config import Config
+from gateway.engines.configured import make_engine
 from gateway.faces.mcp import Address, serve_stdio
 from gateway.faces.parts import Parts
 from gateway.observe import configure_logging

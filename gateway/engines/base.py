@@ -63,9 +63,20 @@ class ReplicaStatus:
     error: str | None
 
 
-Proof = Callable[["Engine"], Awaitable[None]]
-"""Asks an engine that has loaded a version whether it answers with it as it must. Raises
-ProbeFailed if it does not; EngineDown or UnknownModel if the engine cannot answer."""
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Asks an engine that has loaded a version whether it answers with it as it must.
+
+    `everywhere`: every server that is up must pass. Else those that pass are enough, and the others
+    only get no prompts for the version.
+    """
+
+    ask: Callable[["Engine"], Awaitable[None]]
+    everywhere: bool = True
+
+    async def __call__(self, engine: "Engine") -> None:
+        """Raises ProbeFailed if it does not; EngineDown or UnknownModel if it cannot answer."""
+        await self.ask(engine)
 
 
 class Engine(Protocol):

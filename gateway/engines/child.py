@@ -43,10 +43,10 @@ class Child:
     @classmethod
     async def start(cls, command: Sequence[str], environ: Mapping[str, str], sink: Sink) -> "Child":
         """Start a command. Raises OSError if it cannot be run."""
+        leash = await _leash()
         # With a pipe of asyncio's own, `wait` would wait for all who hold it: for what a dead
         # leader has left behind.
         reading, writing = os.pipe()
-        leash = await _leash()
         try:
             process = await asyncio.create_subprocess_exec(
                 *command,

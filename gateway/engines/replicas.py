@@ -113,24 +113,26 @@ class Replicas:
         `complete` raises EngineDown.
 
         Raises:
-            AdapterRefused: a server refuses it, or every server would. It is not wanted, and
-                forgotten wherever it was loaded, unless it was wanted before.
-            ProbeFailed: a server does not pass the proof; as above.
+            AdapterRefused: a server refuses it, or every server would; with a proof that need not
+                hold everywhere, every server does. It is not wanted, and forgotten wherever it was
+                loaded, unless it was wanted before.
+            ProbeFailed: the same, because of the proof.
             EngineDown: the base model's folder holds no tokenizer.
         """
         await self._replicas[0].engine.check(version, folder)
         before = self._wanted.get(version)
         self._wanted[version] = Wanted(folder, proof)
         try:
-            refusal = await self._reconcile(version)
+            refusals = await self._reconcile(version)
         except asyncio.CancelledError:
             if before is None:
                 self._wanted.pop(version, None)  # unloaded at the next look
             raise
-        if refusal is not None:
+        enough = 1 if proof is None or proof.everywhere else len(self._replicas)
+        if len(refusals) >= enough:
             if before is None:
                 await self.unload(version)
-            raise type(refusal)(str(refusal)) from refusal
+            raise type(refusals[0])(str(refusals[0])) from refusals[0]
 
     async def unload(self, version: str) -> None:
         """Want a version no more. A server that cannot be reached forgets it before it comes
@@ -174,10 +176,10 @@ class Replicas:
         self._turn = place + 1
         return self._replicas[place]
 
-    async def _reconcile(self, changed: str) -> AdapterRefused | None:
-        """Bring the change about where that is possible now; returns the first refusal."""
+    async def _reconcile(self, changed: str) -> list[AdapterRefused]:
+        """Bring the change about where that is possible now; returns the refusals."""
         found = await asyncio.gather(*(each.reconcile(changed) for each in self._replicas))
-        return next((refusal for refusal in found if refusal is not None), None)
+        return [refusal for refusal in found if refusal is not None]
 
     def _why_none(self, version: str | None) -> str:
         why = "; ".join(each.why_not(version) for each in self._replicas)

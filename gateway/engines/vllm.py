@@ -34,6 +34,8 @@ from gateway.formats.known import FORMATS
 from gateway.manifest import prompt_spec
 from gateway.tokens import prompt_ids
 
+_SHORT = 4_000
+"""Characters that become tokens in two milliseconds: on a busy processor a thread waits longer."""
 _SHUT_OUT = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 
@@ -197,7 +199,7 @@ class VllmEngine:
     async def _write(
         self, prompt: Prompt, tokenizer: FolderTokenizer, served: Served
     ) -> Completion:
-        ids = await asyncio.to_thread(self._ids, prompt, tokenizer, served)
+        ids = await self._ids(prompt, tokenizer, served)
         model = prompt.adapter or served.base_model
         answer = await self._server.complete(completion_body(prompt, ids, model, tokenizer))
         if not answer.is_success:
@@ -216,11 +218,16 @@ class VllmEngine:
             return ServerFailed(message, answers=True)
         return EngineDown(message)
 
-    def _ids(self, prompt: Prompt, tokenizer: FolderTokenizer, served: Served) -> list[int]:
+    async def _ids(self, prompt: Prompt, tokenizer: FolderTokenizer, served: Served) -> list[int]:
         try:
             if prompt.tools is not None:
                 self._require("native", tokenizer)
-            ids = prompt_ids(tokenizer, prompt.messages, prompt.tools)
+            asked = tokenizer, prompt.messages, prompt.tools
+            size = sum(len(str(turn.get("content"))) for turn in prompt.messages)
+            if prompt.tools is None and size <= _SHORT:
+                ids = prompt_ids(*asked)
+            else:
+                ids = await asyncio.to_thread(prompt_ids, *asked)
         except (TypeError, ValueError) as exc:
             raise EngineDown(f"the prompt cannot be written: {exc}") from exc
         limit = min(prompt.max_prompt_tokens, served.context_tokens - prompt.max_answer_tokens)

@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gateway.adapters.trial import TrialKind
 from gateway.errors import Conflict, Forbidden
+from gateway.faces.admin_answers import AdapterList, AdapterShown, Removed
+from gateway.faces.description import problems
 from gateway.faces.parts import Parts, admin
 from gateway.faces.response import Json
 from gateway.manifest import Adapter
@@ -59,21 +61,21 @@ class ActivateBody(BaseModel):
         return 1.0 if self.canary is None else self.canary / 100
 
 
-@router.get("")
+@router.get("", response_model=AdapterList)
 async def adapters(gateway: AdminParts) -> Json:
     """Every stored version, and which are in service or on trial."""
     stored = [_adapter(gateway, adapter) for adapter in gateway.store.adapters.values()]
     return Json({"adapters": stored})
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, response_model=AdapterShown, responses=problems(409, 422))
 async def add(body: AdapterBody, gateway: AdminParts) -> Json:
     """Check an adapter folder and copy it into the store."""
     adapter = await gateway.store.add(Path(body.folder))
     return Json(_adapter(gateway, adapter), 201)
 
 
-@router.post("/{name}/activate")
+@router.post("/{name}/activate", response_model=AdapterShown, responses=problems(404, 409, 422))
 async def activate(name: str, gateway: AdminParts, body: ActivateBody | None = None) -> Json:
     """Bring a stored version (or the newest of a name) into service, or on trial."""
     asked = body or ActivateBody()
@@ -85,7 +87,7 @@ async def activate(name: str, gateway: AdminParts, body: ActivateBody | None = N
     return Json(_adapter(gateway, adapter))
 
 
-@router.post("/{name}/promote")
+@router.post("/{name}/promote", response_model=AdapterShown, responses=problems(404, 409))
 async def promote(name: str, gateway: AdminParts) -> Json:
     """Bring the version on trial into service; a version as the name says which is meant."""
     alias, trial = _alias(name), None
@@ -97,14 +99,14 @@ async def promote(name: str, gateway: AdminParts) -> Json:
     return Json(_adapter(gateway, active.adapter))
 
 
-@router.post("/{name}/rollback")
+@router.post("/{name}/rollback", response_model=AdapterShown, responses=problems(404, 409))
 async def rollback(name: str, gateway: AdminParts) -> Json:
     """End the trial under way, or bring the version before back into service."""
     active = await gateway.swap.rollback(_alias(name))
     return Json(_adapter(gateway, active.adapter))
 
 
-@router.delete("/{name}")
+@router.delete("/{name}", response_model=Removed, responses=problems(404, 409))
 async def remove(name: str, gateway: AdminParts) -> Json:
     """Delete a stored version that is not in service, on trial or kept for a rollback."""
     adapter = gateway.store.find(name)

@@ -9,16 +9,20 @@ from pydantic import BaseModel, ConfigDict
 from gateway.config import ServerConfig
 from gateway.errors import Forbidden, NotFound
 from gateway.faces import adapters, drift, held
+from gateway.faces.admin_answers import CallList, Labelled, Removed, ServerList, ServerShown
+from gateway.faces.description import problems
 from gateway.faces.parts import Parts, admin
 from gateway.faces.response import Json
 from gateway.labels import Label, checked
 from gateway.toolsets.upstream import Upstream
 
-router = APIRouter(prefix="/admin")
+router = APIRouter(prefix="/admin", responses=problems(401))
 router.include_router(adapters.router)
 router.include_router(drift.router)
 router.include_router(held.router)
 AdminParts = Annotated[Parts, Depends(admin)]
+_LAST_ROW = 2**63 - 1
+"""What the database counts to."""
 
 
 class LabelBody(BaseModel):
@@ -28,13 +32,15 @@ class LabelBody(BaseModel):
     target: Label
 
 
-@router.get("/servers")
+@router.get("/servers", response_model=ServerList)
 async def servers(gateway: AdminParts) -> Json:
     """Every server with its state; secrets are redacted."""
     return Json({"servers": [_server(gateway, u) for u in gateway.watch.upstreams]})
 
 
-@router.post("/servers", status_code=201)
+@router.post(
+    "/servers", status_code=201, response_model=ServerShown, responses=problems(409, 422, 502)
+)
 async def register(body: ServerConfig, gateway: AdminParts) -> Json:
     """Connect to a server and keep it across restarts."""
     if body.command is not None and not gateway.config.allow_stdio_registration:
@@ -46,7 +52,7 @@ async def register(body: ServerConfig, gateway: AdminParts) -> Json:
     return Json(_server(gateway, upstream), 201)
 
 
-@router.delete("/servers/{name}")
+@router.delete("/servers/{name}", response_model=Removed, responses=problems(404))
 async def remove(name: str, gateway: AdminParts) -> Json:
     """Disconnect a server and forget it."""
     await gateway.watch.remove(name)
@@ -54,27 +60,27 @@ async def remove(name: str, gateway: AdminParts) -> Json:
     return Json({"removed": name})
 
 
-@router.post("/servers/{name}/refresh")
+@router.post("/servers/{name}/refresh", response_model=ServerShown, responses=problems(404, 502))
 async def refresh(name: str, gateway: AdminParts) -> Json:
     """List a server's tools again, now."""
     await gateway.watch.refresh(name)
     return Json(_server(gateway, gateway.watch.upstream(name)))
 
 
-@router.get("/calls")
+@router.get("/calls", response_model=CallList, responses=problems(422))
 async def calls(
     gateway: AdminParts,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     outcome: str | None = None,
     labelled: bool = False,
-    offset: Annotated[int, Query(ge=0)] = 0,
+    offset: Annotated[int, Query(ge=0, le=_LAST_ROW)] = 0,
 ) -> Json:
     """The call record, newest first."""
     found = await gateway.records.calls(limit, outcome, labelled=labelled, offset=offset)
     return Json({"calls": found})
 
 
-@router.post("/calls/{call_id}/label")
+@router.post("/calls/{call_id}/label", response_model=Labelled, responses=problems(404, 409, 422))
 async def label(call_id: str, body: LabelBody, gateway: AdminParts) -> Json:
     """Say what a recorded call ought to have been; a later label replaces an earlier one."""
     call = await gateway.records.call(call_id)

@@ -11,6 +11,14 @@ from gateway.adapters.measured import SHOWN_FLIPS
 from gateway.adapters.silences import Silence, fault, silence_as_dict
 from gateway.drift_policy import DriftPolicy, faults
 from gateway.errors import BadRequest
+from gateway.faces.admin_answers import (
+    DriftList,
+    PolicyShown,
+    Removed,
+    SilenceList,
+    SilenceShown,
+)
+from gateway.faces.description import problems
 from gateway.faces.parts import Parts, admin
 from gateway.faces.response import Json
 
@@ -18,19 +26,19 @@ router = APIRouter()
 AdminParts = Annotated[Parts, Depends(admin)]
 
 
-@router.get("/drift")
+@router.get("/drift", response_model=DriftList)
 async def drift(gateway: AdminParts) -> Json:
     """Drift of every adapter in service, and what the policy does about it."""
     return Json({"adapters": [_in_service(gateway, active) for active in gateway.active.all]})
 
 
-@router.get("/drift/policy")
+@router.get("/drift/policy", response_model=PolicyShown)
 async def policy(gateway: AdminParts) -> Json:
     """The policy in force, and whether an administrator set it or the configuration did."""
     return Json(_policy(gateway))
 
 
-@router.put("/drift/policy")
+@router.put("/drift/policy", response_model=PolicyShown, responses=problems(422))
 async def put_policy(body: DriftPolicy, gateway: AdminParts) -> Json:
     """Put a whole policy in force; it outlives restarts and goes before the configuration's."""
     known = {adapter.name for adapter in gateway.store.adapters.values()}
@@ -40,21 +48,23 @@ async def put_policy(body: DriftPolicy, gateway: AdminParts) -> Json:
     return Json(_policy(gateway))
 
 
-@router.delete("/drift/policy")
+@router.delete("/drift/policy", response_model=PolicyShown)
 async def reset_policy(gateway: AdminParts) -> Json:
     """Go back to the configuration's policy."""
     await gateway.drift_policy.reset()
     return Json(_policy(gateway))
 
 
-@router.get("/drift/silences")
+@router.get("/drift/silences", response_model=SilenceList)
 async def silences(gateway: AdminParts) -> Json:
     """Every silence that has not expired."""
     found = [silence_as_dict(key, item) for key, item in gateway.silences.all.items()]
     return Json({"silences": found})
 
 
-@router.post("/drift/silences", status_code=201)
+@router.post(
+    "/drift/silences", status_code=201, response_model=SilenceShown, responses=problems(422)
+)
 async def silence(body: Silence, gateway: AdminParts) -> Json:
     """Warn of some drift no more until a time; what is done about it stays."""
     if found := fault(body, _tools(gateway)):
@@ -63,7 +73,7 @@ async def silence(body: Silence, gateway: AdminParts) -> Json:
     return Json(silence_as_dict(key, body), 201)
 
 
-@router.delete("/drift/silences/{key}")
+@router.delete("/drift/silences/{key}", response_model=Removed, responses=problems(404))
 async def unsilence(key: str, gateway: AdminParts) -> Json:
     """End a silence; what it silenced is warned of now."""
     await gateway.silences.remove(key)

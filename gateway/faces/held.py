@@ -5,6 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict
 
+from gateway.faces.admin_answers import ApprovedShown, HeldList
+from gateway.faces.description import problems
 from gateway.faces.parts import Parts, admin
 from gateway.faces.response import Json
 
@@ -21,13 +23,17 @@ class ApproveBody(BaseModel):
     definition: str | None = None
 
 
-@router.get("/tools/held")
+@router.get("/tools/held", response_model=HeldList)
 async def held(gateway: AdminParts) -> Json:
     """Every definition that waits, with its changes and flags."""
     return Json({"held": [item.as_dict() for item in gateway.watch.catalog.held.values()]})
 
 
-@router.post("/tools/{name:path}/approve")
+@router.post(
+    "/tools/{name:path}/approve",
+    response_model=ApprovedShown,
+    responses=problems(404, 409, 422),
+)
 async def approve(name: str, body: ApproveBody, gateway: AdminParts) -> Json:
     """Approve a definition that waits; it is offered from now on."""
     approved = await gateway.watch.approve(name, body.fingerprint, body.definition)

@@ -96,20 +96,23 @@ class Parts:
     metrics: Metrics
 
 
-def parts(request: Request) -> Parts:
+# Dependencies that wait for nothing are `async` all the same: FastAPI would run others in a thread.
+
+
+async def parts(request: Request) -> Parts:
     """The gateway's parts (a FastAPI dependency)."""
     return cast(Parts, request.app.state.parts)
 
 
-def agent(request: Request) -> Parts:
+async def agent(request: Request) -> Parts:
     """The parts, for a caller with an agent or admin key."""
-    found = parts(request)
+    found = await parts(request)
     found.keys.require("agent", request.headers.get("authorization"))
     return found
 
 
-def admin(request: Request) -> Parts:
+async def admin(request: Request) -> Parts:
     """The parts, for a caller with an admin key."""
-    found = parts(request)
+    found = await parts(request)
     found.keys.require("admin", request.headers.get("authorization"))
     return found

@@ -3,8 +3,12 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi.responses import PlainTextResponse
+from mcp.types import CallToolResult
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from gateway.faces.answers import Health, Readiness, RouteAnswer, ToolList
+from gateway.faces.description import DRIFT_HEADER, problems
 from gateway.faces.parts import Parts, agent, parts
 from gateway.faces.response import Json
 from gateway.pipeline import RouteRequest
@@ -25,10 +29,16 @@ class Turn(BaseModel):
     content: str
 
 
+_EITHER: list[Any] = [
+    {"required": ["request"], "properties": {"request": {"type": "string"}}},
+    {"required": ["messages"], "properties": {"messages": {"type": "array"}}},
+]
+
+
 class RouteBody(BaseModel):
     """Body of `POST /v1/route`: a request in plain words, or a conversation."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"oneOf": _EITHER})
     request: Annotated[str, Field(min_length=1)] | None = None
     messages: Annotated[list[Turn], Field(min_length=1)] | None = None
     model: str = "auto"
@@ -57,7 +67,14 @@ class CallBody(BaseModel):
     arguments: dict[str, Any] = {}
 
 
-@router.post("/v1/route")
+@router.post(
+    "/v1/route",
+    response_model=RouteAnswer,
+    responses={
+        200: {"headers": DRIFT_HEADER},
+        **problems(401, 404, 409, 422, 502, 503, 504),
+    },
+)
 async def route(
     body: RouteBody, gateway: AgentParts, x_conversation_id: ConversationId = None
 ) -> Json:
@@ -76,26 +93,30 @@ async def route(
     return Json(reply.to_json(), headers=headers)
 
 
-@router.post("/v1/tools/call")
+@router.post(
+    "/v1/tools/call",
+    response_model=CallToolResult,
+    responses=problems(401, 404, 409, 422, 502, 504),
+)
 async def call(body: CallBody, gateway: AgentParts) -> Json:
     """Validate one call and make it, without a model. A failed tool is a result with isError."""
     result = await gateway.pipeline.call(Call(body.tool, body.arguments), "rest")
     return Json(result.model_dump(by_alias=True, mode="json", exclude_none=True))
 
 
-@router.get("/v1/tools")
+@router.get("/v1/tools", response_model=ToolList, responses=problems(401))
 async def tools(gateway: AgentParts) -> Json:
     """The live tools with their servers and fingerprints, and the toolsets."""
     return Json(gateway.watch.catalog.to_json())
 
 
-@router.get("/healthz")
-async def healthz() -> dict[str, str]:
+@router.get("/healthz", response_model=Health)
+async def healthz() -> Json:
     """The process lives."""
-    return {"status": "ok"}
+    return Json({"status": "ok"})
 
 
-@router.get("/readyz")
+@router.get("/readyz", response_model=Readiness, responses={503: {"model": Readiness}})
 async def readyz(gateway: AnyParts) -> Json:
     """200 when a request can be routed, else 503 with what is missing."""
     missing = [
@@ -116,7 +137,14 @@ async def readyz(gateway: AnyParts) -> Json:
     return Json(body, 200 if ready else 503, headers=None if ready else {"Retry-After": "2"})
 
 
-@router.get("/metrics")
+@router.get(
+    "/metrics",
+    response_class=PlainTextResponse,
+    responses={
+        200: {"content": {"application/openmetrics-text": {"schema": {"type": "string"}}}},
+        **problems(401),
+    },
+)
 async def metrics(request: Request, gateway: AgentParts) -> Response:
     """Prometheus metrics, in the text format or, where asked for, OpenMetrics."""
     gateway.metrics.health(

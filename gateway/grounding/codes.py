@@ -40,10 +40,12 @@ def codes(text: str, head: str, longest: int) -> frozenset[str]:
 
     `head` is bare (no signs, small letters) and may be spelled in the text; where it is empty, a
     code begins anywhere. Codes are at most `longest` characters long and in small letters.
+
+    A number word is a number: "sku a four" gives a4 and no afour. Only a spelled o may be both.
     """
     found: set[str] = set()
-    for figures in (False, True):
-        parts = _parts(read_tokens(text.casefold(), figures=figures))
+    for o_is_zero in (False, True):
+        parts = _parts(read_tokens(text.casefold(), o_is_zero=o_is_zero))
         for first in range(len(parts)):
             behind = _behind_head(parts, first, head)
             if behind is not None:

@@ -15,6 +15,7 @@ grounded if one of these readings of the user's or the tools' messages gives it:
   see `gateway.grounding.codes`);
 - a date in figures or words, with its year;
 - a country by name or code, for a pattern of two capital letters;
+- a currency by name, sign or code, for a pattern that takes codes (`gateway.grounding.currencies`);
 - an amount in any usual notation.
 
 System messages and the assistant's texts ground nothing, nor do schemas, whose descriptions say
@@ -31,6 +32,7 @@ from mcp.types import Tool
 
 from gateway.arguments import arguments
 from gateway.grounding.codes import codes
+from gateway.grounding.currencies import is_currency, names_currency
 from gateway.grounding.readings import names_amount, names_country, names_date
 from gateway.grounding.speech import plain_digits, spells_email, spoken_numbers
 from gateway.types import Call, Message
@@ -57,10 +59,11 @@ class Ungrounded:
 def ungrounded(call: Call, tool: Tool, messages: Sequence[Message]) -> list[Ungrounded]:
     """The call's identifiers that no reading of the conversation gives; empty if all do."""
     source = said_by_others(messages)
+    amounts = _numbers(call, tool)
     return [
         Ungrounded(identifier.pointer, identifier.value)
         for identifier in identifiers(call, tool)
-        if not _grounded(identifier, source)
+        if not _grounded(identifier, source, amounts)
     ]
 
 
@@ -106,13 +109,20 @@ def _is_path(value: str) -> bool:
     return bool(re.fullmatch(r"[^\s/]+(/[^\s/]+)+/?", value)) and not value.endswith(("/or", "/a"))
 
 
-def _grounded(identifier: Identifier, source: str) -> bool:
+def _numbers(call: Call, tool: Tool) -> frozenset[float]:
+    values = (argument.value for argument in arguments(call, tool))
+    return frozenset(v for v in values if isinstance(v, int | float) and not isinstance(v, bool))
+
+
+def _grounded(identifier: Identifier, source: str, amounts: frozenset[float]) -> bool:
     value, schema = identifier.value, identifier.schema
     if not isinstance(value, str):
         return names_amount(source, value)
     value = plain_digits(value)
     if schema.get("format") == "email":
         return spells_email(source, value)
+    if is_currency(value, str(schema.get("pattern", ""))):
+        return names_currency(source, value, amounts)
     if _verbatim(value, source):
         return True
     if re.fullmatch(r"[A-Z]{2}", value):

@@ -39,6 +39,7 @@ _ALIASES = {
     "PS": ("palestine",),
     "MM": ("burma",),
 }  # fmt: skip
+_TOO_LARGE = 1e300
 _NO_COUNTRIES = ("new mexico", "new jersey", "new england", "new south wales")
 _MONTH_LANGUAGES = (
     "en", "de", "fr", "es", "it", "pt", "nl", "pl", "cs", "sv", "da", "nb", "fi", "tr", "hu",
@@ -99,10 +100,10 @@ def names_country(text: str, code: str) -> bool:
     """
     if re.search(rf"(?<![A-Za-z]){re.escape(code)}(?![A-Za-z])", text):
         return True
-    plain = _plain(text)
+    said = plain_words(text)
     for name in _longer_names(code):
-        plain = re.sub(_as_name(name), " ; ", plain)
-    return any(re.search(_as_name(name), plain) for name in _names(code))
+        said = re.sub(_as_name(name), " ; ", said)
+    return any(re.search(_as_name(name), said) for name in _names(code))
 
 
 def _as_name(name: str) -> str:
@@ -118,7 +119,7 @@ def _longer_names(code: str) -> tuple[str, ...]:
     others: set[str] = set(_NO_COUNTRIES)
     for other, name in Locale.parse("en").territories.items():
         if other != code and len(other) == 2:
-            others.update({_plain(name), *_ALIASES.get(other, ())})
+            others.update({plain_words(name), *_ALIASES.get(other, ())})
     return tuple(
         other
         for other in sorted(others - set(own), key=len, reverse=True)
@@ -136,12 +137,12 @@ def _names(code: str) -> tuple[str, ...]:
         except (UnknownLocaleError, ValueError):
             continue
         if name:
-            names.add(_plain(name))
-            names.add(_plain(re.sub(r"\s*\(.*\)", "", name)))
+            names.add(plain_words(name))
+            names.add(plain_words(re.sub(r"\s*\(.*\)", "", name)))
     return tuple(names)
 
 
-def _plain(text: str) -> str:
+def plain_words(text: str) -> str:
     """Small letters without accents, one space at most."""
     bare = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     return re.sub(r"\s+", " ", bare.casefold().replace("’", "'").replace("&", "and"))
@@ -149,6 +150,8 @@ def _plain(text: str) -> str:
 
 def names_amount(text: str, amount: float) -> bool:
     """Whether the text holds a number in any usual notation: 12999.5, 12.999,50, 12 999.50."""
+    if not abs(amount) < _TOO_LARGE:
+        return False
     for match in re.finditer(r"\d[\d.,' \u00a0\u202f]*", text):
         if any(abs(value - amount) < 1e-9 for value in _amounts(match[0])):
             return True

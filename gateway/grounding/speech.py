@@ -94,11 +94,13 @@ def digitised(text: str) -> str:
     return " ".join(token.text for token in read_tokens(text, signs=False))
 
 
-def read_tokens(text: str, *, figures: bool = True, signs: bool = True) -> list[Token]:
+def read_tokens(
+    text: str, *, figures: bool = True, signs: bool = True, o_is_zero: bool = True
+) -> list[Token]:
     """The text's words, numbers and signs.
 
     Spoken numbers are figures and spoken signs ("dash") signs, unless `figures` or `signs` says
-    not to.
+    not to; without `o_is_zero` a spelled o stays a letter.
     """
     words = list(_WORD.finditer(text))
     plain = [match[0] for match in words]
@@ -107,6 +109,8 @@ def read_tokens(text: str, *, figures: bool = True, signs: bool = True) -> list[
     while index < len(words):
         value, used = _number(plain, index) if figures else ("", 0)
         written = plain[index]
+        if not o_is_zero and plain[index + max(used, 1) - 1] == "o" and _spells(written):
+            value = value.replace("0", "o")
         shown = value if used else _SYMBOLS.get(written, written) if signs else written
         shown = "at" if written == "\0" else shown
         glued = index > 0 and words[index - 1].end() == words[index].start()
@@ -114,6 +118,11 @@ def read_tokens(text: str, *, figures: bool = True, signs: bool = True) -> list[
         tokens.append(Token(shown, glued, said, _is_loose(plain, index)))
         index += max(used, 1)
     return tokens
+
+
+def _spells(word: str) -> bool:
+    """Whether what a word begins is one letter or figure, perhaps repeated."""
+    return word == "o" or word in _REPEATS
 
 
 def _is_loose(words: list[str], index: int) -> bool:

@@ -2,7 +2,8 @@
 
 - A call of a tool that is gone, of an argument that may have another name, or that the live schema
   refuses or the conversation does not ground, is set aside: what is wanted now, a person says.
-- A call of a renamed tool or argument gets the new name; an argument that is gone is left out.
+- A call of a renamed tool or argument gets the new name, a respelt value of an enum its spelling
+  now; an argument that is gone is left out.
 - A row that wants no tool holds, unless an added tool may be what it asks for (it is out of scope,
   and says every word of the tool's name), it names a tool that is gone, or an argument that it
   lacks is required no more.
@@ -135,11 +136,17 @@ class Relabeller:
 
 def _moved(call: Call, moves: Moves) -> Call:
     arguments = {
-        moves.renamed.get(name, name): value
+        moves.renamed.get(name, name): _respelt(value, moves.respelt.get(name, {}))
         for name, value in call.arguments.items()
         if name not in moves.dropped
     }
     return Call(moves.name or call.tool, arguments)
+
+
+def _respelt(value: Any, spellings: Mapping[str, str]) -> Any:
+    if isinstance(value, list):
+        return [_respelt(item, spellings) for item in cast(list[Any], value)]
+    return spellings.get(value, value) if isinstance(value, str) else value
 
 
 def _required(schema: Mapping[str, Any]) -> set[str]:

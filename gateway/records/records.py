@@ -1,14 +1,16 @@
 """What is kept: calls and their labels, registered servers, stored adapters, in one SQLite file.
 
-The parts stand in `call_record.py` and `wanted_state.py`; this opens and closes what both work on.
+The parts stand in `call_record.py`, `wanted_state.py` and `claims.py`; this opens and closes what
+they work on.
 """
 
 from gateway.records.call_record import CALL_TABLES, CallRecord
+from gateway.records.claims import CLAIM_TABLES, Claims
 from gateway.records.database import Database
 from gateway.records.wanted_state import STATE_TABLES, WantedState
 
 
-class Records(CallRecord, WantedState):
+class Records(CallRecord, WantedState, Claims):
     """The gateway's memory. All methods run on the event loop; SQLite runs in its own thread."""
 
     def __init__(
@@ -27,6 +29,7 @@ class Records(CallRecord, WantedState):
         database = Database(path, read_only=read_only)
         CallRecord.__init__(self, database, arguments=arguments, max_calls=max_calls)
         WantedState.__init__(self, database)
+        Claims.__init__(self, database)
         self._read_only = read_only
 
     async def open(self) -> None:
@@ -46,5 +49,5 @@ class Records(CallRecord, WantedState):
         connection = self._database.connection
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
-        connection.executescript(CALL_TABLES + STATE_TABLES)
+        connection.executescript(CALL_TABLES + STATE_TABLES + CLAIM_TABLES)
         self.trim_calls()

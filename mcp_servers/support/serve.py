@@ -122,6 +122,7 @@ def _bind(port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((HOST, port))
+        listener.listen()  # the log says that it does, before uvicorn would
     except OSError as error:
         listener.close()
         raise CannotListen(f"cannot listen on port {port}: {error.strerror}") from error

@@ -29,13 +29,14 @@ class Server:
     """One version of a server, `name==version`, and how its program is started.
 
     `tuned`: its list was looked at when the thresholds were set; the others are held out. Names
-    that begin with `@` are npm's, the others PyPI's.
+    that begin with `@` are npm's, the others PyPI's; `sdk` is the MCP SDK beside one of PyPI's.
     """
 
     package: str
     program: str
     arguments: tuple[str, ...] = ()
     tuned: bool = False
+    sdk: str = _OLD_SDK
 
     @property
     def name(self) -> str:
@@ -56,7 +57,7 @@ class Server:
 SERVERS = (
     Server("mcp-server-git==2026.10.10", "mcp-server-git", tuned=True),
     Server("mcp-server-time==2026.10.10", "mcp-server-time", ("--local-timezone", "UTC"), True),
-    Server("excel-mcp-server==2.2.2", "excel-mcp-server", ("stdio",), True),
+    Server("excel-mcp-server==2.2.2", "excel-mcp-server", ("stdio",), True, "mcp<3"),
     Server("office-word-mcp-server==1.1.11", "word_mcp_server", tuned=True),
     Server("chuk-mcp-math-server==0.3.3", "chuk-mcp-math-server", tuned=True),
     Server("office-powerpoint-mcp-server==2.0.7", "ppt_mcp_server"),
@@ -108,7 +109,7 @@ def _program(server: Server, folder: Path) -> Path:
     if not program.exists():
         subprocess.run([sys.executable, "-m", "venv", home], check=True)
         pip = [str(home / "bin" / "python"), "-m", "pip", "install", "--quiet"]
-        subprocess.run([*pip, server.package, _OLD_SDK], check=True, timeout=_INSTALL_S)
+        subprocess.run([*pip, server.package, server.sdk], check=True, timeout=_INSTALL_S)
     return program
 
 

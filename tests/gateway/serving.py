@@ -1,5 +1,6 @@
 """A whole gateway for the tests of its parts: real servers behind it, a scripted engine in it."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -64,6 +65,13 @@ def tell_desk(script: Script, revision: Revision) -> None:
 def dispatched(script: Script) -> int:
     """How many calls have reached a script."""
     return script.seen().count("tools/call")
+
+
+async def hanging(script: Script) -> None:
+    """Wait until a call hangs at the script."""
+    async with asyncio.timeout(PATIENCE_S):
+        while dispatched(script) == 0:
+            await asyncio.sleep(0.01)
 
 
 def settings(tmp_path: Path, *servers: ServerConfig, adapter: bool = True, **more: Any) -> Config:

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from gateway.app import build_app, make_engine, read_keys, running
+from gateway.app import build_app, running
 from gateway.config import AdapterConfig, AuthConfig, Config, EngineConfig
 from gateway.engines.base import Prompt, Proof
+from gateway.engines.configured import make_engine
 from gateway.engines.scripted import ScriptedEngine
 from gateway.errors import AdapterRefused, ConfigurationError, Forbidden, Unauthenticated
+from gateway.faces.keys import read_keys
 from tests.adapters import write_adapter
 from tests.gateway.serving import TRACK, desk, served, settings
 from tests.gateway.toolsets.upstream_doubles import PATIENCE_S, Script

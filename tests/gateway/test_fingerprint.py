@@ -1,12 +1,19 @@
 """Content hashes: what they cover, what they ignore."""
 
 import hashlib
+import json
 from typing import Any
 
 import pytest
 from mcp.types import Tool, ToolAnnotations
 
-from gateway.fingerprint import canonical, digest, tool_fingerprint, toolset_fingerprint
+from gateway.fingerprint import (
+    canonical,
+    content_key,
+    digest,
+    tool_fingerprint,
+    toolset_fingerprint,
+)
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -97,3 +104,14 @@ def test_a_toolsets_fingerprint_ignores_the_order_but_not_the_names():
     assert toolset_fingerprint({"a": "1", "b": "2"}) == toolset_fingerprint({"b": "2", "a": "1"})
     assert toolset_fingerprint({"a": "1", "b": "2"}) != toolset_fingerprint({"a": "2", "b": "1"})
     assert toolset_fingerprint({"a": "1"}) == digest({"a": "1"})
+
+
+def test_the_key_of_a_content_is_the_same_for_equal_copies_alone():
+    one = tool(input_schema={"type": "object", "required": ["a"], "maxProperties": 1})
+    copies = [Tool.model_validate(json.loads(one.model_dump_json(by_alias=True))) for _ in "ab"]
+    assert content_key(copies) == content_key([one, one])
+    assert content_key([one]) != content_key([one, one])
+    others = [{"maxProperties": True}, {"maxProperties": 1.0}, {"required": ["b"]}]
+    schemas = [{**one.input_schema, **other} for other in others]
+    keys = {content_key([tool(input_schema=schema)]) for schema in schemas}
+    assert len(keys | {content_key([one])}) == len(others) + 1

@@ -14,8 +14,8 @@ from gateway.errors import NotApproved
 from gateway.pipeline import RouteRequest
 from gateway.types import Call, Message
 from tests.gateway.faces.respond import DESK, answering, ask
-from tests.gateway.serving import ASK, TRACK, Served, desk, dispatched, served, settings
-from tests.gateway.toolsets.upstream_doubles import PATIENCE_S, Script
+from tests.gateway.serving import ASK, TRACK, Served, desk, dispatched, hanging, served, settings
+from tests.gateway.toolsets.upstream_doubles import Script
 
 POLICY: dict[str, Any] = {"approval": {"tools": ["track_order"]}}
 
@@ -61,13 +61,6 @@ class Broken(ScriptedEngine):
 
     async def complete(self, prompt: Prompt) -> Completion:
         raise ZeroDivisionError("a bug")
-
-
-async def hanging(script: Script) -> None:
-    """Wait until a call hangs at the script."""
-    async with asyncio.timeout(PATIENCE_S):
-        while dispatched(script) == 0:
-            await asyncio.sleep(0.01)
 
 
 async def test_a_call_that_is_cancelled_counts_once_and_is_kept(tmp_path: Path) -> None:

@@ -9,13 +9,14 @@ from typing import Any, cast
 
 import pytest
 
-from gateway.config import Config, RecordsConfig, ServerConfig
+from gateway.config import Config, DriftConfig, RecordsConfig, ServerConfig
 from gateway.engines.base import Proof
 from gateway.engines.scripted import ScriptedEngine
 from gateway.errors import EngineDown
 from gateway.records import Records
 from gateway.toolsets.held import Held
 from tests.adapters import write_adapter
+from tests.gateway.receiver import receiver
 from tests.gateway.serving import (
     ASK,
     TRACK,
@@ -132,6 +133,24 @@ async def test_a_silence_begun_or_ended_at_one_gateway_counts_at_the_other(
         assert warnings(caplog) == 1
         gone = await other.client.delete(f"/admin/drift/silences/{key}")
         assert problem_of(gone)["status"] == 404
+
+
+async def test_of_two_gateways_that_warn_of_one_drift_one_sends_it_to_the_webhook(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    script = desk(tmp_path / "desk")
+    async with receiver() as (hook, got):
+        shared = sharing(tmp_path, script)
+        drift = DriftConfig.model_validate({"webhook": hook})
+        async with two(shared.model_copy(update={"drift": drift})) as gateways:
+            tell_desk(script, 2)
+            for gateway in gateways:
+                await gateway.parts.watch.refresh("script")
+            assert warnings(caplog) == 2
+            for gateway in gateways:
+                assert gateway.parts.webhook is not None
+                await gateway.parts.webhook.settled()
+        assert [got.get_nowait()["event"] for _ in range(got.qsize())] == ["toolset_drift"]
 
 
 async def test_a_definition_approved_at_one_gateway_is_offered_by_the_other(

@@ -1,15 +1,18 @@
 """Events reach the operator's address signed, after retries if need be, and never twice for one."""
 
+import asyncio
 import hashlib
 import hmac
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 
 import httpx
 import pytest
 
-from gateway.settings import WebhookConfig
+from gateway.records import Records
+from gateway.settings.drift import WebhookConfig
 from gateway.webhook import SIGNATURE, Webhook
 
 SECRET = "a secret of sixteen or more"
@@ -96,3 +99,101 @@ async def test_an_address_that_is_none_is_said_so_and_not_tried_again(
 @pytest.mark.parametrize("refusal", [301, 400, 401, 404])
 async def test_what_will_not_pass_is_not_tried_again(refusal: int) -> None:
     assert len(await sent(refusal)) == 1
+
+
+@pytest.fixture
+async def shared(tmp_path: Path) -> AsyncIterator[tuple[Records, Records]]:
+    """The same records, as two gateways have them open."""
+    both = Records(str(tmp_path / "records.sqlite")), Records(str(tmp_path / "records.sqlite"))
+    for records in both:
+        await records.open()
+    yield both
+    for records in both:
+        await records.close()
+
+
+class Hesitant(Receiver):
+    """Answers only once it is told to."""
+
+    def __init__(self, statuses: Sequence[int]) -> None:
+        super().__init__(statuses)
+        self.asked, self.answer = asyncio.Event(), asyncio.Event()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.asked.set()
+        await self.answer.wait()
+        return await super().handle_async_request(request)
+
+
+async def begun(
+    shared: tuple[Records, Records], first: Sequence[int]
+) -> tuple[Webhook, Hesitant, Webhook, Receiver]:
+    """Two gateways with the same event to send; the first one has begun."""
+    slow, quick = Hesitant(first), Receiver([204])
+    one, other = (
+        Webhook(hook(), receiver, claims=records, look_s=0.001)
+        for receiver, records in zip((slow, quick), shared, strict=True)
+    )
+    one.send(EVENT, "drift")
+    await slow.asked.wait()
+    other.send(EVENT, "drift")
+    return one, slow, other, quick
+
+
+async def test_what_another_gateway_delivers_is_not_sent_twice(
+    shared: tuple[Records, Records],
+) -> None:
+    one, slow, other, quick = await begun(shared, [204])
+    slow.answer.set()
+    for webhook in (one, other):
+        await webhook.settled()
+    assert (len(slow.requests), len(quick.requests)) == (1, 0)
+    other.send(EVENT, "drift")
+    other.send(EVENT, "another drift")
+    other.send(EVENT)
+    await other.settled()
+    assert len(quick.requests) == 2
+    for webhook in (one, other):
+        await webhook.close()
+
+
+async def test_what_another_gateway_failed_to_deliver_is_taken_over_after_its_retries(
+    shared: tuple[Records, Records],
+) -> None:
+    one, slow, other, quick = await begun(shared, [503])
+    slow.answer.set()
+    for webhook in (one, other):
+        await webhook.settled()
+        await webhook.close()
+    assert (len(slow.requests), len(quick.requests)) == (4, 1)
+
+
+async def test_what_a_gateway_that_stops_was_sending_is_taken_over(
+    shared: tuple[Records, Records],
+) -> None:
+    one, slow, other, quick = await begun(shared, [204])
+    await one.close()
+    await other.settled()
+    await other.close()
+    assert (len(slow.requests), len(quick.requests)) == (0, 1)
+
+
+async def test_a_gateway_that_only_waited_says_nothing_is_lost_when_it_stops(
+    shared: tuple[Records, Records], caplog: pytest.LogCaptureFixture
+) -> None:
+    one, slow, other, _ = await begun(shared, [204])
+    await shared[1].claim("a", "b", 1)  # the same thread has claimed for `other` by then
+    await other.close()
+    assert "did not get" not in caplog.text
+    slow.answer.set()
+    await one.settled()
+    await one.close()
+
+
+async def test_an_event_goes_out_where_the_records_cannot_be_used() -> None:
+    receiver = Receiver([204])
+    webhook = Webhook(hook(), receiver, claims=Records())  # not open
+    webhook.send(EVENT, "drift")
+    await webhook.settled()
+    await webhook.close()
+    assert len(receiver.requests) == 1

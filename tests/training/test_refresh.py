@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from gateway.grounding.currencies import everyday_codes
 from gateway.grounding.ground import ungrounded
 from gateway.types import Message, Toolset
 from tests.adapters import support_toolset
@@ -116,3 +117,40 @@ def test_the_same_seed_gives_the_same_rows():
     again = [list(in_passes(rows, [0] * 5, refresher(3))) for _ in range(2)]
     assert again[0] == again[1]
     assert again[0] != list(in_passes(rows, [0] * 5, refresher(4)))
+
+
+def currencies(pattern: str = "^[A-Z]{3}$") -> Refresher:
+    pay = {"type": "object", "properties": {"currency": {"type": "string", "pattern": pattern}}}
+    tools = [{"name": "pay", "inputSchema": pay}]
+    return Refresher(Toolset.from_json({"name": "shop", "tools": tools}), random.Random(1))
+
+
+def paid(text: str, code: str = "EUR") -> Row:
+    return row(text, "pay", currency=code, note=f"in {code}")
+
+
+def test_a_currency_becomes_another_currency_in_request_and_answer():
+    refresh = currencies()
+    made = [refresh(paid("it was EUR, 14 eur")) for _ in range(50)]
+    codes = {item.target["arguments"]["currency"] for item in made}
+    assert len(codes) > 20
+    assert codes <= set(everyday_codes()) - {"EUR"}
+    for item in made:
+        code = item.target["arguments"]["currency"]
+        assert item.text == f"it was {code}, 14 {code.lower()}"
+        assert item.target["arguments"]["note"] == f"in {code}"
+
+
+def test_a_currency_becomes_only_what_its_pattern_takes():
+    refresh = currencies("^(EUR|SEK|NOK)$")
+    made = [refresh(paid("it was EUR")).target["arguments"]["currency"] for _ in range(20)]
+    assert set(made) == {"SEK", "NOK"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["14 EUR, just 14 euros", "EUR 14 or €14", "it was euros", "EUR, not SEK"],
+)
+def test_a_currency_that_is_named_twice_or_in_words_stays(text: str):
+    same = paid(text)
+    assert currencies("^(EUR|SEK)$")(same) is same

@@ -6,8 +6,9 @@ supported is refused, never ignored in silence; errors have OpenAI's form here.
 
 from fastapi import APIRouter
 
+from gateway.faces.description import openai_problems
 from gateway.faces.openai import chat, responses
 
-router = APIRouter()
+router = APIRouter(responses=openai_problems(401))
 router.include_router(chat.router)
 router.include_router(responses.router)

@@ -10,16 +10,24 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, WithJsonSchema
 
-from gateway.assistant import Answer, Begun, Turn
 from gateway.choice import Choice
+from gateway.faces.description import openai_problems
+from gateway.faces.openai.answers import (
+    ANSWER_HEADERS,
+    EVENTS,
+    ChatCompletion,
+    ServedModel,
+    ServedModels,
+)
 from gateway.faces.openai.completion import Completion
 from gateway.faces.openai.errors import OpenAiRoute, Unsupported
 from gateway.faces.openai.events import event_stream, while_connected
 from gateway.faces.openai.messages import ChatMessage, OfferedTool, as_sent, in_our_words
 from gateway.faces.parts import Parts, agent
 from gateway.faces.response import Json
+from gateway.turn import Answer, Begun, Turn
 
 router = APIRouter(route_class=OpenAiRoute)
 AgentParts = Annotated[Parts, Depends(agent)]
@@ -32,6 +40,28 @@ _REFUSED = (
     "functions", "function_call", "logprobs", "top_logprobs", "audio", "web_search_options",
     "logit_bias",
 )  # fmt: skip
+
+
+Refused = Annotated[Any, WithJsonSchema({"enum": [None, False], "description": "Not supported."})]
+_NAMED_TOOL = {
+    "type": "object",
+    "properties": {
+        "type": {"const": "function"},
+        "function": {
+            "type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"],
+        },
+    },
+    "required": ["type", "function"],
+}  # fmt: skip
+ToolChoice = Annotated[
+    str | dict[str, Any] | None,
+    WithJsonSchema({"anyOf": [{"enum": [None, "auto", "none", "required"]}, _NAMED_TOOL]}),
+]
+
+
+def _only(*values: Any) -> WithJsonSchema:
+    """Tells which values are taken; that others are refused, and why, is said when they come."""
+    return WithJsonSchema({"enum": [None, *values]})
 
 
 class StreamOptions(BaseModel):
@@ -49,11 +79,11 @@ class ChatBody(BaseModel):
     model: str = "auto"
     messages: Annotated[list[ChatMessage], Field(min_length=1)]
     tools: list[OfferedTool] | None = None
-    tool_choice: str | dict[str, Any] | None = None
+    tool_choice: ToolChoice = None
     parallel_tool_calls: bool | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    n: int | None = None
+    n: Annotated[int | None, _only(1)] = None
     stop: str | Annotated[list[str], Field(max_length=4)] | None = None
     seed: int | None = None
     temperature: float | None = None
@@ -64,15 +94,15 @@ class ChatBody(BaseModel):
     frequency_penalty: float | None = None
     reasoning_effort: str | None = None
     user: str | None = None
-    response_format: dict[str, Any] | None = None
-    modalities: list[str] | None = None
-    functions: Any = None
-    function_call: Any = None
-    logprobs: Any = None
-    top_logprobs: Any = None
-    logit_bias: Any = None
-    audio: Any = None
-    web_search_options: Any = None
+    response_format: Annotated[dict[str, Any] | None, _only({"type": "text"})] = None
+    modalities: Annotated[list[str] | None, _only(["text"])] = None
+    functions: Refused = None
+    function_call: Refused = None
+    logprobs: Refused = None
+    top_logprobs: Refused = None
+    logit_bias: Refused = None
+    audio: Refused = None
+    web_search_options: Refused = None
 
     def refuse_unsupported(self) -> None:
         """Raises Unsupported naming the first setting that cannot be honoured."""
@@ -121,7 +151,14 @@ def choice_of(value: str | dict[str, Any] | None, several: bool | None) -> Choic
             )
 
 
-@router.post("/v1/chat/completions")
+@router.post(
+    "/v1/chat/completions",
+    response_model=ChatCompletion,
+    responses={
+        200: {"headers": ANSWER_HEADERS, "content": EVENTS},
+        **openai_problems(404, 422, 502, 503, 504),
+    },
+)
 async def chat(body: ChatBody, request: Request, gateway: AgentParts) -> Response:
     """Answer a conversation with tool calls, or with a text that says why not."""
     turn = replace(body.turn, conversation=request.headers.get("x-conversation-id"))
@@ -133,7 +170,7 @@ async def chat(body: ChatBody, request: Request, gateway: AgentParts) -> Respons
     return event_stream(_chunks(begun, first, Completion(begun.model, counted)), headers)
 
 
-@router.get("/v1/models")
+@router.get("/v1/models", response_model=ServedModels)
 async def models(gateway: AgentParts) -> Json:
     """The adapters in service and their toolsets; any of the ids is a `model`."""
     ids = {"auto": None}
@@ -142,7 +179,7 @@ async def models(gateway: AgentParts) -> Json:
     return Json({"object": "list", "data": [_model(name) for name in ids]})
 
 
-@router.get("/v1/models/{name}")
+@router.get("/v1/models/{name}", response_model=ServedModel, responses=openai_problems(404))
 async def model(name: str, gateway: AgentParts) -> Json:
     """One of the ids, as listed; some clients look a model up before they ask it."""
     gateway.active.resolve(name)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.assistant import Answer
+from gateway.turn import Answer
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,11 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping
 from contextlib import aclosing
 from typing import Any, TypeVar
 
+from anyio import CancelScope
 from fastapi import Request
 from fastapi.responses import StreamingResponse
 
@@ -16,6 +17,9 @@ from gateway.faces.openai.errors import ClientGone, body_of
 logger = logging.getLogger(__name__)
 
 DONE = b"data: [DONE]\n\n"
+BEAT = b": still here\n\n"
+BEAT_S = 15.0
+Event = Mapping[str, Any]
 _T = TypeVar("_T")
 
 
@@ -44,33 +48,65 @@ async def _gone(request: Request) -> None:
         pass
 
 
+def _failed(exc: Exception) -> Iterable[Event]:
+    return (body_of(exc),)
+
+
 def event_stream(
-    objects: AsyncGenerator[Mapping[str, Any]], headers: Mapping[str, str]
+    objects: AsyncGenerator[Event],
+    headers: Mapping[str, str],
+    *,
+    failed: Callable[[Exception], Iterable[Event]] = _failed,
+    end: bytes = DONE,
+    beat_s: float = BEAT_S,
 ) -> StreamingResponse:
-    """A response of one event an object, closed by `[DONE]`.
+    """A response of one event an object, closed by `end`.
 
-    An error after the start is an event of its own, with which the stream ends.
+    An error after the start is told by the events that `failed` writes, with which the stream ends.
+    After every `beat_s` seconds without an event comes a comment, which clients skip: it keeps
+    whoever stands between from taking the connection for dead.
     """
-    return StreamingResponse(
-        _events(objects),
-        media_type="text/event-stream",
-        headers={**headers, "Cache-Control": "no-cache"},
-    )
+
+    async def written() -> AsyncGenerator[bytes]:
+        async with aclosing(_beating(objects, beat_s)) as beating:
+            try:
+                async for value in beating:
+                    yield BEAT if value is None else event(value)
+            except Exception as exc:
+                if not isinstance(exc, PointsmanError):
+                    logger.exception("a stream failed")
+                for value in failed(exc):
+                    yield event(value)
+                return
+        if end:
+            yield end
+
+    headers = {**headers, "Cache-Control": "no-cache"}
+    return StreamingResponse(written(), media_type="text/event-stream", headers=headers)
 
 
-async def _events(objects: AsyncGenerator[Mapping[str, Any]]) -> AsyncIterator[bytes]:
+async def _beating(objects: AsyncGenerator[Event], beat_s: float) -> AsyncGenerator[Event | None]:
+    """The objects, and None after every `beat_s` seconds without one."""
     async with aclosing(objects):
-        try:
-            async for value in objects:
-                yield event(value)
-        except Exception as exc:
-            if not isinstance(exc, PointsmanError):
-                logger.exception("a stream failed")
-            yield event(body_of(exc))
-            return
-    yield DONE
+        while True:
+            coming = asyncio.ensure_future(anext(objects, None))
+            try:
+                while not (await asyncio.wait((coming,), timeout=beat_s))[0]:
+                    yield None
+            finally:
+                coming.cancel()
+                # A cancelled stream is cancelled at every wait; this one has to come to its end,
+                # for what still runs cannot be closed.
+                with CancelScope(shield=True):
+                    await asyncio.gather(coming, return_exceptions=True)
+            value = coming.result()
+            if value is None:
+                return
+            yield value
 
 
-def event(value: Mapping[str, Any]) -> bytes:
-    """One event. ASCII alone, so that half a surrogate pair can be told back."""
-    return b"data: " + json.dumps(value).encode("ascii") + b"\n\n"
+def event(value: Event) -> bytes:
+    """One event, named by its type if it has one. ASCII alone, so that half a surrogate pair can
+    be told back."""
+    name = f"event: {value['type']}\n" if "type" in value else ""
+    return f"{name}data: {json.dumps(value)}\n\n".encode("ascii")

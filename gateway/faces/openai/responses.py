@@ -5,9 +5,8 @@ own tools are answered as in Chat Completions. Conversations are kept for a whil
 is false, so that `previous_response_id` can go on with one.
 """
 
-import time
-import uuid
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -15,19 +14,25 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
 from gateway.adapters.active import Active
-from gateway.assistant import Turn
 from gateway.choice import Choice
 from gateway.drift import DriftGrade
 from gateway.errors import BadRequest
+from gateway.faces.description import openai_problems
+from gateway.faces.openai.answers import ANSWER_HEADERS, EVENTS, ResponseObject
 from gateway.faces.openai.chat import choice_of
 from gateway.faces.openai.errors import OpenAiRoute, Unsupported
-from gateway.faces.openai.events import while_connected
-from gateway.faces.openai.items import Item, newest
+from gateway.faces.openai.events import event_stream, while_connected
+from gateway.faces.openai.history import newest
+from gateway.faces.openai.items import Item
 from gateway.faces.openai.mcp_tool import McpTool, Offer, offers
 from gateway.faces.openai.messages import OfferedFunction
-from gateway.faces.openai.rounds import MAX_CALLS, Rounds
+from gateway.faces.openai.response_events import ResponseEvents
+from gateway.faces.openai.response_states import ResponseStates
+from gateway.faces.openai.rounds import MAX_CALLS, Closed, Rounds, Step
+from gateway.faces.openai.server_calls import ServerCalls
 from gateway.faces.parts import Parts, agent
 from gateway.faces.response import Json
+from gateway.turn import Turn
 
 router = APIRouter(route_class=OpenAiRoute)
 AgentParts = Annotated[Parts, Depends(agent)]
@@ -69,11 +74,28 @@ class ResponsesBody(BaseModel):
 
     def refuse_unsupported(self) -> None:
         """Raises Unsupported naming the first setting that cannot be honoured."""
-        for name in ("background", "stream", "conversation", "prompt"):
+        for name in ("background", "conversation", "prompt"):
             if getattr(self, name):
                 raise Unsupported(name, f"{name} is not supported")
         if (self.text or {}).get("format") not in (None, {"type": "text"}):
             raise Unsupported("text.format", "text.format must be text: the router writes calls")
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What a response tells back of them."""
+        return {
+            "instructions": self.instructions,
+            "max_output_tokens": self.max_output_tokens,
+            "metadata": self.metadata or {},
+            "parallel_tool_calls": self.parallel_tool_calls is not False,
+            "previous_response_id": self.previous_response_id,
+            "store": self.store is not False,
+            "temperature": self.temperature,
+            "tool_choice": self.tool_choice or "auto",
+            "tools": [tool.model_dump(exclude_none=True) for tool in self.tools or ()],
+            "top_p": self.top_p,
+            "user": self.user,
+        }
 
     @property
     def new_items(self) -> list[Item]:
@@ -122,76 +144,89 @@ class ResponsesBody(BaseModel):
             only=only,
             choice=self.choice,
             settings={key: value for key, value in settings.items() if value is not None},
+            stream=bool(self.stream),
         )
 
 
-@router.post("/v1/responses")
+@router.post(
+    "/v1/responses",
+    response_model=ResponseObject,
+    responses={
+        200: {"headers": ANSWER_HEADERS, "content": EVENTS},
+        **openai_problems(404, 409, 422, 502, 503, 504),
+    },
+)
 async def responses(body: ResponsesBody, request: Request, gateway: AgentParts) -> Response:
     """Answer a conversation, making the calls to registered servers on the way."""
     body.refuse_unsupported()
-    return await while_connected(
-        request, _respond(body, gateway, request.headers.get("x-conversation-id"))
-    )
+    rounds = _rounds(body, gateway, request.headers.get("x-conversation-id"))
+    approvals = [i for i in newest(rounds.items) if i.get("type") == "mcp_approval_response"]
+    steps = rounds.steps(approvals)
+    states = ResponseStates(body.told)
+
+    def keep() -> None:
+        if body.store is not False:
+            gateway.conversations.keep(states.id, rounds.items)
+
+    if body.stream:
+        first = await while_connected(request, _first(steps))
+        events = ResponseEvents(states, rounds)
+        told = _told(events, first, steps, keep)
+        return event_stream(told, rounds.headers, failed=events.failed, end=b"")
+    await while_connected(request, _all(steps))
+    keep()
+    return Json(states.ended(rounds), headers=rounds.headers)
 
 
-async def _respond(body: ResponsesBody, gateway: Parts, conversation: str | None) -> Json:
+def _rounds(body: ResponsesBody, gateway: Parts, conversation: str | None) -> Rounds:
+    """What is to be done. Raises as the body, the conversation and the offers do."""
     before = body.previous_response_id
     earlier = gateway.conversations.get(before) if before is not None else ()
-    items = [*earlier, *body.new_items]
     wanted = [tool for tool in body.tools or () if isinstance(tool, McpTool)]
     found = offers(wanted, gateway.watch, gateway.config.approval)
     active = gateway.active.resolve(body.model)
-    rounds = Rounds(
+    turn = body.turn(active, found, gateway.active.withheld(active))
+    return Rounds(
         gateway=gateway,
-        items=items,
-        offers=found,
-        turn=replace(
-            body.turn(active, found, gateway.active.withheld(active)),
-            conversation=conversation,
-        ),
+        items=[*earlier, *body.new_items],
+        servers=ServerCalls(gateway, found),
+        turn=replace(turn, conversation=conversation),
         instructions=body.instructions,
         max_calls=min(body.max_tool_calls or MAX_CALLS, MAX_CALLS),
+        model=active.adapter.version,
     )
-    new = newest(items)
-    await rounds.run([i for i in new if i.get("type") == "mcp_approval_response"])
-    response = _response(body, rounds)
-    if body.store is not False:
-        gateway.conversations.keep(response["id"], rounds.items)
-    return Json(response, headers=rounds.headers)
 
 
-def _response(body: ResponsesBody, rounds: Rounds) -> dict[str, Any]:
-    usage = rounds.usage
-    whole = rounds.finish in ("stop", "tool_calls")
-    reason = "content_filter" if rounds.finish == "content_filter" else "max_output_tokens"
-    return {
-        "id": f"resp_{uuid.uuid4().hex}",
-        "object": "response",
-        "created_at": int(time.time()),
-        "status": "completed" if whole else "incomplete",
-        "background": False,
-        "error": None,
-        "incomplete_details": None if whole else {"reason": reason},
-        "instructions": body.instructions,
-        "max_output_tokens": body.max_output_tokens,
-        "metadata": body.metadata or {},
-        "model": rounds.model,
-        "output": rounds.output,
-        "parallel_tool_calls": body.parallel_tool_calls is not False,
-        "previous_response_id": body.previous_response_id,
-        "store": body.store is not False,
-        "temperature": body.temperature,
-        "text": {"format": {"type": "text"}},
-        "tool_choice": body.tool_choice or "auto",
-        "tools": [tool.model_dump(exclude_none=True) for tool in body.tools or ()],
-        "top_p": body.top_p,
-        "truncation": "disabled",
-        "usage": {
-            "input_tokens": usage.prompt_tokens,
-            "input_tokens_details": {"cached_tokens": 0},
-            "output_tokens": usage.completion_tokens,
-            "output_tokens_details": {"reasoning_tokens": 0},
-            "total_tokens": usage.prompt_tokens + usage.completion_tokens,
-        },
-        "user": body.user,
-    }
+async def _first(steps: AsyncGenerator[Step]) -> list[Step]:
+    """The steps up to the first that is no list of tools; until then an error has its status."""
+    first: list[Step] = []
+    async for step in steps:
+        first.append(step)
+        if not isinstance(step, Closed) or step.item["type"] != "mcp_list_tools":
+            break
+    return first
+
+
+async def _told(
+    events: ResponseEvents,
+    first: Sequence[Step],
+    steps: AsyncGenerator[Step],
+    keep: Callable[[], None],
+) -> AsyncGenerator[dict[str, Any]]:
+    for event in events.begun():
+        yield event
+    for step in first:
+        for event in events.of(step):
+            yield event
+    async with aclosing(steps):
+        async for step in steps:
+            for event in events.of(step):
+                yield event
+    keep()
+    for event in events.ended():
+        yield event
+
+
+async def _all(steps: AsyncGenerator[Step]) -> None:
+    async for _ in steps:
+        pass

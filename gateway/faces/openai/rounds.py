@@ -5,35 +5,53 @@ call of an answer has to be approved, none of its calls to servers runs before i
 checked by the pipeline again and recorded there.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 from pydantic import ValidationError
 
-from gateway.approval import Approved, Waiting
-from gateway.assistant import Answer, Turn
 from gateway.choice import Choice
-from gateway.errors import BadRequest, Conflict, PointsmanError
+from gateway.errors import BadRequest
 from gateway.faces.openai import items as written
 from gateway.faces.openai.chat import headers_of
+from gateway.faces.openai.history import chat_messages
 from gateway.faces.openai.items import Item
-from gateway.faces.openai.mcp_tool import Offer
 from gateway.faces.openai.messages import ChatMessage, as_sent, in_our_words
+from gateway.faces.openai.server_calls import Plan, ServerCalls
 from gateway.faces.parts import Parts
-from gateway.types import Call, Usage
+from gateway.turn import Answer, Begun, Turn
+from gateway.types import Usage
 
 MAX_CALLS = 16
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An item that has begun: words that are being written, or a call that is being made."""
+
+    item: Item
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """An item that is whole. It was opened before, with the same id, if it takes a while."""
+
+    item: Item
+
+
+Step = Opened | Closed | str
+"""What happens in a response; a text is a piece of the message that is open."""
+
+
 @dataclass
 class Rounds:
-    """`items` is the conversation so far; `output` what this response adds to it. `offers` are
-    the tools of servers by server, `turn` is what is asked, but for its messages; `headers` tell
-    of the first round."""
+    """`items` is the conversation so far; `output` what this response adds to it. `turn` is what
+    is asked, but for its messages; `headers` tell of the first round."""
 
     gateway: Parts
     items: list[Item]
-    offers: Mapping[str, Mapping[str, Offer]]
+    servers: ServerCalls
     turn: Turn
     instructions: str | None = None
     max_calls: int = MAX_CALLS
@@ -43,78 +61,72 @@ class Rounds:
     finish: str = "stop"
     headers: dict[str, str] = field(default_factory=dict[str, str])
 
-    async def run(self, approvals: Sequence[Item]) -> None:
-        """Answer; `approvals` are the items that approve or deny calls, none of them used yet.
+    async def steps(self, approvals: Sequence[Item]) -> AsyncGenerator[Step]:
+        """Answer, and tell what happens when it does; `approvals` are the items that approve or
+        deny calls, none of them used yet.
 
         Raises:
             NotFound, Conflict: an approval is for no call that waits, or for a changed tool.
             PointsmanError: as the assistant. What a call to a server fails with is an item.
         """
         self._messages()  # a malformed conversation is refused before any call runs
-        self._list()
-        await self._approved(approvals)
-        made = 0
+        for item in self.servers.listings(self.items):
+            yield self._closed(item)
+        plan = self._approved(approvals)
+        left = self.max_calls
         while True:
-            answer = await self._answer()
-            ours = [call for call in answer.calls if self._offer(call) is not None]
-            if not answer.calls or made + len(ours) > self.max_calls:
-                self._add(written.message_item(self._last(answer)))
+            for call, approval in plan.calls:
+                begun = self.servers.begun(call, approval)
+                yield Opened(begun)
+                yield self._closed(await self.servers.made(begun, call, approval))
+            for item in plan.items:
+                yield self._closed(item)
+            if plan.items:
                 return
-            pairs = zip(answer.calls, answer.ids, strict=True)
-            agents = [(call, id) for call, id in pairs if self._offer(call) is None]
-            waiting = self._ask(ours)
-            if not waiting:
-                for call in ours:
-                    await self._call(call)
-            for call, id in agents:
-                self._add(written.function_item(call, id))
-            if agents or waiting:
-                return
-            made += len(ours)
+            async with aclosing(self._answer(left)) as pieces:
+                async for piece in pieces:
+                    if not isinstance(piece, Answer):
+                        yield piece
+                    elif not piece.calls:
+                        return
+                    else:
+                        plan = self.servers.planned(piece)
+            left -= len(plan.calls)
             # The call that was required has been made.
-            choice = Choice("auto", None, self.turn.choice.several)
-            self.turn = replace(self.turn, choice=choice)
+            self.turn = replace(self.turn, choice=Choice("auto", None, self.turn.choice.several))
 
-    def _list(self) -> None:
-        listed = {i.get("server_label") for i in self.items if i.get("type") == "mcp_list_tools"}
-        for label, tools in self.offers.items():
-            if label not in listed:
-                shown = [offer.entry.tool for offer in tools.values()]
-                self._add(written.listing_item(label, shown))
-
-    async def _approved(self, approvals: Sequence[Item]) -> None:
-        waiting = [self._waiting(item) for item in approvals]
-        ids = [each.id for each in waiting]
-        if len(set(ids)) < len(ids):
-            raise BadRequest("an approval request is answered twice")
-        for each in waiting:
-            self.gateway.approvals.take(each.id)
+    def _approved(self, approvals: Sequence[Item]) -> Plan:
+        answered = self.servers.answered(approvals)
         known = {item.get("id") for item in self.items}
-        for item, each in zip(approvals, waiting, strict=True):
+        for each in answered:
             if each.id not in known:
                 self.items.insert(0, written.approval_item(each))
-            step = "approved" if item["approve"] else "denied"
-            self.gateway.metrics.chats.approvals.labels(step).inc()
-        for item, each in zip(approvals, waiting, strict=True):
-            if item["approve"]:
-                await self._call(each.call, each.id)
+        pairs = zip(approvals, answered, strict=True)
+        return Plan([(each.call, each.id) for item, each in pairs if item["approve"]])
 
-    def _waiting(self, item: Item) -> Waiting:
-        """The call that an item approves or denies. Raises NotFound, BadRequest, Conflict."""
-        id, approve = item.get("approval_request_id"), item.get("approve")
-        if not isinstance(id, str) or not isinstance(approve, bool):
-            raise BadRequest("an mcp_approval_response needs approval_request_id and approve")
-        waiting = self.gateway.approvals.get(id)
-        offer = self.offers.get(waiting.server, {}).get(waiting.call.tool)
-        if approve and offer is None:
-            raise BadRequest(
-                f"{waiting.call.tool} of server {waiting.server} is not among the tools"
-            )
-        if approve and offer and offer.entry.fingerprint != waiting.fingerprint:
-            raise Conflict(f"{waiting.call.tool} has changed since its approval was asked for")
-        return waiting
+    async def _answer(self, left: int) -> AsyncGenerator[Step | Answer]:
+        """The words of an answer as they come, and the answer last, with at most `left` calls to
+        servers."""
+        begun = await self._begin()
+        message: Item | None = None
+        async with aclosing(begun.pieces) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, str):
+                    if message is None:
+                        message = written.begun_message()
+                        yield Opened(message)
+                    yield piece
+                    continue
+                answer = self._bounded(piece, left)
+                self.usage += answer.usage
+                self.model = answer.model
+                self.finish = answer.finish
+                if message is not None or not answer.calls:
+                    message = message or written.begun_message()
+                    yield self._closed(written.message_item(message, answer))
+                yield answer
 
-    async def _answer(self) -> Answer:
+    async def _begin(self) -> Begun:
         messages = self._messages()
         if not messages:
             raise BadRequest("the input is empty")
@@ -123,17 +135,13 @@ class Rounds:
         turn = replace(self.turn, messages=in_our_words(messages), spoken=as_sent(messages))
         begun = await self.gateway.assistant.begin(turn)
         self.headers = self.headers or headers_of(begun)
-        answer = await begun.whole()
-        self.usage += answer.usage
-        self.model = answer.model
-        self.finish = answer.finish
-        return answer
+        self.model = begun.model
+        return begun
 
     def _messages(self) -> list[ChatMessage]:
         """The conversation so far. Raises BadRequest for what is none."""
         try:
-            sent = written.chat_messages(self.items)
-            messages = [ChatMessage.model_validate(message) for message in sent]
+            messages = [ChatMessage.model_validate(sent) for sent in chat_messages(self.items)]
         except ValidationError as exc:
             error = exc.errors(include_url=False, include_input=False)[0]
             where = ".".join(str(part) for part in error["loc"])
@@ -141,44 +149,13 @@ class Rounds:
         in_our_words(messages)
         return messages
 
-    def _last(self, answer: Answer) -> Answer:
-        if not answer.calls:
+    def _bounded(self, answer: Answer, left: int) -> Answer:
+        if sum(self.servers.offer(call) is not None for call in answer.calls) <= left:
             return answer
         reason = f"no more than {self.max_calls} calls are made for one response"
         return replace(answer, calls=(), ids=(), refusal=reason)
 
-    def _offer(self, call: Call) -> Offer | None:
-        for tools in self.offers.values():
-            if call.tool in tools:
-                return tools[call.tool]
-        return None
-
-    def _ask(self, calls: Sequence[Call]) -> bool:
-        """Whether the calls have to wait; then an approval is asked for each."""
-        found = [(call, offer) for call in calls if (offer := self._offer(call)) is not None]
-        if not any(offer.waits for _, offer in found):
-            return False
-        for call, offer in found:
-            entry = offer.entry
-            waiting = self.gateway.approvals.ask(entry.server, entry.fingerprint, call)
-            self.gateway.metrics.chats.approvals.labels("asked").inc()
-            self._add(written.approval_item(waiting))
-        return True
-
-    async def _call(self, call: Call, approval: str | None = None) -> None:
-        offer = self._offer(call)
-        assert offer is not None  # only offered calls come here
-        output = error = None
-        try:
-            approver = Approved(approval) if approval else None
-            pipeline = self.gateway.pipeline
-            result = await pipeline.call(call, "responses", approver, proposed=True)
-            text = written.text_of(result)
-            output, error = (None, text or "failed") if result.is_error else (text, None)
-        except PointsmanError as exc:
-            error = str(exc)
-        self._add(written.mcp_call_item(offer.entry.server, call, output, error, approval))
-
-    def _add(self, item: Item) -> None:
+    def _closed(self, item: Item) -> Closed:
         self.output.append(item)
         self.items.append(item)
+        return Closed(item)

@@ -53,6 +53,26 @@ def test_openai_has_the_gateway_make_the_call_in_a_response(desk: Desk) -> None:
     assert seen["answer"] == "ORD-1234 is on its way."
 
 
+def test_openai_reads_a_streamed_response_event_by_event(desk: Desk) -> None:
+    seen = desk.seen_by(OPENAI, "openai_responses_stream.py")
+    made = seen["made"]
+    assert made["numbers"] == list(range(len(made["kinds"])))
+    assert made["kinds"][0] == "response.created"
+    assert made["kinds"][-1] == "response.completed"
+    assert "response.mcp_call.completed" in made["kinds"]
+    _, call, message = made["final"]["output"]
+    assert (call["name"], json.loads(call["arguments"])) == ("check_stock", IN_LYON)
+    assert made["text"] == message["content"][0]["text"]
+    assert "17 in lyon" in made["text"]
+    (own,) = seen["asked"]["output"]
+    assert (own["name"], json.loads(own["arguments"])) == ("track_order", SHIPPED)
+    assert "response.function_call_arguments.delta" in seen["asked"]["kinds"]
+    (answer,) = seen["answered"]["output"]
+    assert answer["content"][0]["text"] == "ORD-1234 is on its way."
+    (refusal,) = seen["refusal"]
+    assert refusal
+
+
 def test_openai_does_several_jobs_at_once_with_tools_of_its_own(desk: Desk) -> None:
     seen = desk.seen_by(OPENAI, "openai_async.py")
     assert seen["models"][:2] == MODELS
@@ -94,6 +114,24 @@ def test_an_openai_agent_runs_its_own_tools_on_the_gateway_as_its_model(desk: De
     assert seen["stream"]["deltas"] == seen["stream"]["answer"] == "ORD-1236 is on its way."
     assert seen["chat"]["steps"] == ["message_output_item"]
     assert seen["ran"] == [SHIPPED, DELIVERED]
+
+
+def test_an_openai_agent_with_its_default_model_streams_whole_jobs(desk: Desk) -> None:
+    seen = desk.seen_by(OPENAI_AGENTS, "openai_agents_responses.py")
+    steps = ["tool_call_item", "tool_call_output_item", "message_output_item"]
+    assert seen["whole"] == {"steps": steps, "answer": "ORD-1234 is on its way."}
+    for job, answer in (
+        ("stream", "ORD-1236 is on its way."),
+        ("after", "ORD-1234 is on its way."),
+    ):
+        assert seen[job]["steps"] == steps
+        assert seen[job]["deltas"] == seen[job]["answer"] == answer
+        assert seen[job]["kinds"].count("response.completed") == 2
+    assert seen["hosted"]["steps"][-2:] == ["tool_call_item", "message_output_item"]
+    assert "response.mcp_call.completed" in seen["hosted"]["kinds"]
+    assert "17 in lyon" in seen["hosted"]["answer"]
+    assert seen["chat"]["steps"] == ["message_output_item"]
+    assert seen["ran"] == [SHIPPED, DELIVERED, SHIPPED]
 
 
 def test_a_pydantic_ai_agent_runs_its_own_tools_on_the_gateway_as_its_model(desk: Desk) -> None:

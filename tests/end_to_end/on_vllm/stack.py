@@ -9,7 +9,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,7 +77,7 @@ class Gateway:
 
 
 @contextlib.contextmanager
-def engine(folder: Path, *flags: str, base_model: Path = BASE_MODEL) -> Iterator[Engine]:
+def engine(folder: Path, *flags: str, base_model: Path = BASE_MODEL) -> Generator[Engine]:
     """A vLLM server of our own, started with the product's command; its log lies in `folder`."""
     log = folder / "engine.log"
     command = [str(POINTSMAN), "engine", "start", "--json", "--base-model", str(base_model)]
@@ -99,7 +99,7 @@ def engine(folder: Path, *flags: str, base_model: Path = BASE_MODEL) -> Iterator
 @contextlib.contextmanager
 def gateway(
     folder: Path, engine_config: str, adapters: Sequence[Path] = (SUPPORT,)
-) -> Iterator[Gateway]:
+) -> Generator[Gateway]:
     """A gateway before the order desk, with an engine as its configuration names it."""
     text = SERVER.format(folder=folder, python=sys.executable, root=ROOT)
     text += f"[engine]\n{engine_config}\n"

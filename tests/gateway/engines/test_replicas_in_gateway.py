@@ -13,15 +13,16 @@ from pathlib import Path
 
 import pytest
 
+from gateway.config import AdapterConfig
 from gateway.engines.replica import Pace
 from gateway.engines.replicas import Replicas
 from gateway.engines.vllm import VllmEngine
 from gateway.engines.vllm_server import Patience
-from gateway.errors import AdapterRefused
 from tests.adapters import write_adapter
+from tests.gateway.adapters.yard import NO_TOOL, PROBE
 from tests.gateway.engines.fleet import until
 from tests.gateway.engines.vllm_double import VllmDouble
-from tests.gateway.serving import ASK, TRACK, Served, desk, problem_of, served, settings
+from tests.gateway.serving import TRACK, Served, desk, problem_of, served, settings
 
 HURRIED = Pace(start=0.0, look=0.01, first_pause=0.001, longest_pause=0.01)
 
@@ -32,6 +33,11 @@ async def over(tmp_path: Path, folder: Path, vllm: VllmDouble) -> AsyncGenerator
     async with served(settings(tmp_path, desk(tmp_path / "desk").config()), replicas) as gateway:
         vllm.wants = json.dumps(TRACK)
         yield gateway
+
+
+def probed(folder: Path) -> Path:
+    """An adapter that has a probe to answer."""
+    return write_adapter(folder, probes=[PROBE])
 
 
 async def readiness(gateway: Served) -> tuple[int, list[str]]:
@@ -71,17 +77,38 @@ async def test_an_operator_cannot_activate_what_no_server_has_proved(
 ) -> None:
     async with over(tmp_path, folder, vllm) as gateway:
         await until_ready(gateway)
-        probes = [{"request": ASK, "target": TRACK}]
-        second = await gateway.parts.store.add(write_adapter(tmp_path / "second", probes=probes))
+        first = (await gateway.route()).json()["model"]
+        second = (await gateway.parts.store.add(probed(tmp_path / "second"))).version
+        activate = f"/admin/adapters/{second}/activate"
         vllm.kill()
         await until(lambda: gateway.parts.engine.status[0].state == "down")
-        with pytest.raises(AdapterRefused, match=r"step probe failed: .*no replica can answer"):
-            await gateway.parts.swap.activate(second)
+        problem = problem_of(await gateway.client.post(activate))
+        assert (problem["status"], problem["code"]) == (409, "adapter_refused")
+        assert f"{second}: step probe failed: no replica can answer" in problem["detail"]
+        assert "connection refused" in problem["detail"]
         vllm.restart()
         await until_ready(gateway)
-        assert second.version not in vllm.adapters
-        await gateway.parts.swap.activate(second)
-        assert (await gateway.route()).json()["model"] == second.version
+        assert list(vllm.adapters) == [first]
+        assert (await gateway.route()).json()["model"] == first
+        assert (await gateway.client.post(activate)).status_code == 200
+        assert (await gateway.route()).json()["model"] == second
+
+
+async def test_a_gateway_starts_over_servers_of_which_one_no_longer_answers_as_it_must(
+    tmp_path: Path, folder: Path, one: VllmDouble, two: VllmDouble
+) -> None:
+    one.wants, two.wants = json.dumps(NO_TOOL), json.dumps(TRACK)
+    replicas = Replicas([one.engine(folder), two.engine(folder)], HURRIED)
+    await replicas.start()
+    await until(lambda: all(each.state == "ready" for each in replicas.status))
+    configured = (AdapterConfig(folder=probed(tmp_path / "probed")),)
+    config = settings(tmp_path, desk(tmp_path / "desk").config(), adapters=configured)
+    async with served(config, replicas) as gateway:
+        for _ in range(3):
+            assert (await gateway.route()).json()["call"] == TRACK
+        wrong, right = replicas.status
+        assert (wrong.loaded, len(right.loaded)) == ((), 1)
+        assert f"wants {json.dumps(TRACK)}" in (wrong.error or "")
 
 
 @pytest.fixture

@@ -60,6 +60,43 @@ async def test_every_server_that_is_ready_must_pass(
         assert (probes_of(one, probed.version), probes_of(two, probed.version)) == (2, 2)
 
 
+async def test_of_what_has_served_already_one_server_that_passes_is_enough(
+    folder: Path, one: VllmDouble, two: VllmDouble, probed: Adapter
+) -> None:
+    known = proof_of(probed, everywhere=False)
+    async with fleet(folder, one, two, pace=WATCHFUL) as made:
+        play(one, two, answer=NO_TOOL)
+        with pytest.raises(ProbeFailed, match="answered was"):
+            await load(made, probed, known)
+        assert set(one.adapters) == set(two.adapters) == {"support@1"}
+        play(two)
+        await load(made, probed, known)
+        wrong, right = made.replicas.status
+        assert wrong.loaded == ("support@1",)
+        assert set(right.loaded) == {"support@1", probed.version}
+        assert "answered was" in (wrong.error or "")
+        asked = len(one.bodies(COMPLETIONS))
+        for _ in range(3):
+            await ask(made, probed.version)
+        assert len(one.bodies(COMPLETIONS)) == asked
+
+
+async def test_what_has_served_already_stays_wanted_while_a_server_that_may_pass_is_down(
+    folder: Path, one: VllmDouble, two: VllmDouble, probed: Adapter
+) -> None:
+    two.kill()
+    async with fleet(folder, one, two, pace=WATCHFUL, ready=False) as made:
+        await made.until_ready(0)
+        play(one, answer=NO_TOOL)
+        await load(made, probed, proof_of(probed, everywhere=False))
+        with pytest.raises(EngineDown, match=r"answered was.*connection refused"):
+            await ask(made, probed.version)
+        play(two)
+        two.restart()
+        await made.until_ready(1)
+        assert await ask(made, probed.version)
+
+
 async def test_one_that_joins_later_with_other_weights_gets_no_prompt_for_the_version(
     folder: Path,
     one: VllmDouble,
@@ -138,7 +175,7 @@ async def test_a_server_that_dies_while_it_is_asked_proves_the_version_when_it_i
 
     async with fleet(folder, vllm) as made:
         play(vllm)
-        await load(made, probed, dying)
+        await load(made, probed, Proof(dying))
         assert begun.is_set()
         vllm.restart()
         await made.until_ready(0)
@@ -158,6 +195,6 @@ async def test_a_version_with_which_a_server_only_fails_is_refused_and_the_serve
     async with fleet(folder, vllm) as made:
         play(vllm)
         with pytest.raises(AdapterRefused, match=r"fails with it: .*no kernel"):
-            await load(made, probed, failing)
+            await load(made, probed, Proof(failing))
         assert made.states == ["ready"]
         assert set(vllm.adapters) == {"support@1"}

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app import make_engine
 from gateway.config import EngineConfig, load_config
+from gateway.engines.configured import make_engine
 from gateway.errors import ConfigurationError, EngineDown
 
 ENGINE = """

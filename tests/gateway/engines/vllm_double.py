@@ -79,6 +79,7 @@ class VllmDouble:
         if self._killed.is_set():
             raise httpx.ConnectError("connection refused")
         self.asked.append((path, body))
+        await asyncio.sleep(0)  # as over any network, others ask meanwhile
         if path in self.hangs:
             try:
                 async with asyncio.timeout(request.extensions["timeout"]["read"]):

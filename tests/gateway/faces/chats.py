@@ -1,11 +1,18 @@
 """What the tests of OpenAI's faces share: asking a served gateway, and reading what it answers."""
 
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
+from fastapi import FastAPI
 
+from gateway.faces.parts import Parts
 from tests.adapters import support_toolset
 from tests.gateway.serving import ASK, Served, problem_of
+from tests.gateway.toolsets.upstream_doubles import PATIENCE_S
 
 USER = {"role": "user", "content": ASK}
 
@@ -38,3 +45,40 @@ def error_of(response: httpx.Response) -> dict[str, Any]:
     assert set(value) == {"message", "type", "param", "code"}
     assert value["code"] == problem["code"]
     return value
+
+
+@asynccontextmanager
+async def listed(app: FastAPI) -> AsyncGenerator[Parts]:
+    """A running gateway whose server `script` has listed its tools."""
+    async with app.router.lifespan_context(app):
+        parts: Parts = app.state.parts
+        await parts.watch.upstream("script").first_listing(PATIENCE_S)
+        yield parts
+
+
+async def _unread(_: Any) -> None:
+    """Nobody reads."""
+
+
+async def leave(
+    app: FastAPI,
+    path: str,
+    body: Any,
+    when: Callable[[], Awaitable[object]],
+    send: Callable[[Any], Awaitable[None]] = _unread,
+) -> None:
+    """Ask, and go when `when` has waited; `send` is given what the gateway sends until it ends."""
+    scope = {
+        "type": "http", "method": "POST", "path": path, "query_string": b"",
+        "headers": [(b"host", b"localhost"), (b"content-type", b"application/json")],
+    }  # fmt: skip
+    messages = [{"type": "http.request", "body": json.dumps(body).encode(), "more_body": False}]
+
+    async def receive() -> dict[str, Any]:
+        if messages:
+            return messages.pop()
+        await when()
+        return {"type": "http.disconnect"}
+
+    async with asyncio.timeout(PATIENCE_S):
+        await app(scope, receive, send)

@@ -3,8 +3,6 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from gateway.engines.scripted import ScriptedEngine
 from gateway.types import Toolset
 from mcp_servers.support.toolset import toolset as support_revision
 from tests.adapters import write_adapter
+from tests.gateway.receiver import receiver
 from tests.gateway.serving import (
     ASK,
     TRACK,
@@ -135,24 +134,6 @@ async def test_a_drift_is_silenced_listed_and_unsilenced_over_http(
         assert warned() == 1
         past = await gateway.post("/admin/drift/silences", {**body, "until": "2001-01-01T00:00Z"})
         assert problem_of(past)["status"] == 422
-
-
-@asynccontextmanager
-async def receiver() -> AsyncIterator[tuple[dict[str, Any], asyncio.Queue[dict[str, Any]]]]:
-    """The settings of a webhook, and the events that it gets."""
-    got: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-
-    async def receive(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-        size = int(head.partition("content-length:")[2].split("\r\n")[0])
-        got.put_nowait(json.loads(await reader.readexactly(size)))
-        writer.write(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
-        writer.close()
-
-    server = await asyncio.start_server(receive, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    async with server:
-        yield {"url": f"http://127.0.0.1:{port}/", "secret": "sixteen or more characters"}, got
 
 
 async def test_a_warning_goes_to_the_configured_webhook_and_so_does_what_the_drift_costs(

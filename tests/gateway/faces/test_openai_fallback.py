@@ -98,7 +98,8 @@ async def test_what_the_router_calls_costs_no_llm_and_is_counted_as_saved(tmp_pa
     assert 'pointsman_answers_total{kind="call",path="router"} 1.0' in metrics
     (saved,) = [line for line in metrics.splitlines() if line.startswith("pointsman_saved_tokens")
                 and "_created" not in line]  # fmt: skip
-    assert float(saved.split()[-1]) > 500  # ten schemas of the order desk
+    chars = len(json.dumps([USER, *offered_desk()])) + len(json.dumps([TRACK]))
+    assert float(saved.split()[-1]) == chars // 4
 
 
 async def test_a_drifted_tool_is_called_by_the_fallback_which_reads_the_live_schema(

@@ -162,7 +162,6 @@ async def test_with_a_fallback_the_rounds_go_on_until_it_answers_in_words(tmp_pa
     ("body", "words"),
     [
         ({"background": True}, "background"),
-        ({"stream": True}, "stream"),
         ({"conversation": "conv_1"}, "conversation"),
         ({"text": {"format": {"type": "json_object"}}}, "text.format"),
         ({"input": []}, "empty"),
@@ -184,3 +183,19 @@ async def test_what_cannot_be_honoured_is_refused(
         assert dispatched(script) == 0
     assert response.status_code == (404 if "previous_response_id" in body else 422)
     assert words in error_of(response)["message"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"text": {"format": {"type": "text"}}},
+        {"text": {"format": {"type": "text"}, "verbosity": "low"}},
+        {"text": None, "background": False, "stream": False, "prompt": None},
+        {"include": [], "truncation": "disabled", "tool_choice": "auto"},
+    ],
+)
+async def test_what_clients_send_by_default_is_accepted(
+    tmp_path: Path, body: dict[str, Any]
+) -> None:
+    async with answering(tmp_path) as (gateway, _):
+        output_of(await ask(gateway, DESK, **body), "mcp_list_tools", "mcp_call", "message")

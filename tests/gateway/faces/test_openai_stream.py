@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,9 @@ import pytest
 from gateway.app import build_app
 from gateway.engines.base import Completion, Prompt
 from gateway.engines.scripted import ScriptedEngine
-from tests.gateway.faces.chats import USER, chat, error_of
+from gateway.faces.openai.events import BEAT, event_stream
+from tests.gateway.faces.chats import USER, chat, error_of, leave, listed
 from tests.gateway.serving import ASK, TRACK, desk, served, settings
-from tests.gateway.toolsets.upstream_doubles import PATIENCE_S
 
 
 def chunks_of(response: httpx.Response) -> list[dict[str, Any]]:
@@ -109,7 +110,11 @@ class Stalled(ScriptedEngine):
 
 @pytest.mark.parametrize(
     ("path", "stream"),
-    [("/v1/chat/completions", False), ("/v1/chat/completions", True), ("/v1/responses", False)],
+    [
+        (path, stream)
+        for path in ("/v1/chat/completions", "/v1/responses")
+        for stream in (False, True)
+    ],
 )
 async def test_the_work_is_cancelled_when_the_client_goes(
     tmp_path: Path, path: str, stream: bool
@@ -118,24 +123,26 @@ async def test_the_work_is_cancelled_when_the_client_goes(
     engine = Stalled()
     config = settings(tmp_path, script.config())
     app = build_app(config, engine=engine)
-    body = json.dumps({"messages": [USER], "input": ASK, "stream": stream}).encode()
-    scope = {
-        "type": "http", "method": "POST", "path": path, "query_string": b"",
-        "headers": [(b"host", b"localhost"), (b"content-type", b"application/json")],
-    }  # fmt: skip
-    messages = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def receive() -> dict[str, Any]:
-        if messages:
-            return messages.pop()
-        await engine.asked.wait()
-        return {"type": "http.disconnect"}
-
-    async def send(_: Any) -> None:
-        """The client went; nobody reads."""
-
-    async with app.router.lifespan_context(app):
-        await app.state.parts.watch.upstream("script").first_listing(PATIENCE_S)
-        async with asyncio.timeout(PATIENCE_S):
-            await app(scope, receive, send)
+    body = {"messages": [USER], "input": ASK, "stream": stream}
+    async with listed(app):
+        await leave(app, path, body, engine.asked.wait)
     assert engine.cancelled.is_set()
+
+
+async def test_a_stream_in_which_nothing_happens_has_comments() -> None:
+    go_on = asyncio.Event()
+
+    async def objects() -> AsyncGenerator[dict[str, Any]]:
+        yield {"n": 1}
+        await go_on.wait()
+        yield {"n": 2}
+
+    chunks: list[Any] = []
+    async for chunk in event_stream(objects(), {}, beat_s=0.001).body_iterator:
+        chunks.append(chunk)
+        if chunks.count(BEAT) == 2:
+            go_on.set()
+    assert [chunk for chunk in chunks if chunk != BEAT] == [
+        b'data: {"n": 1}\n\n', b'data: {"n": 2}\n\n', b"data: [DONE]\n\n",
+    ]  # fmt: skip
+    assert chunks.count(BEAT) >= 2

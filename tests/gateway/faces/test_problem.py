@@ -26,6 +26,7 @@ TREE: dict[type[PointsmanError], tuple[int, str]] = {
     errors.Conflict: (409, "conflict"),
     errors.NameCollision: (409, "name_collision"),
     errors.AdapterRefused: (409, "adapter_refused"),
+    errors.ProbeFailed: (409, "adapter_refused"),
     errors.HeldDefinition: (409, "held_definition"),
     errors.UpstreamDown: (502, "upstream_down"),
     errors.UpstreamRefused: (502, "upstream_refused"),

@@ -12,9 +12,10 @@ from gateway.grounding.codes import codes, joined_words
     [
         ("sku lamp", {"lamp"}),
         ("s k u l a m p 7", {"l", "la", "lam", "lamp", "lamp7"}),
-        ("SKU dash lamp seven in Lyon", {"lamp", "lamp7", "lampseven", "lampsevenin",
-                                         "lampseveninlyon"}),
-        ("sku t ray one twelve", {"t", "tray", "tray1", "tray112", "trayone", "trayonetwelve"}),
+        ("SKU dash lamp seven in Lyon", {"lamp", "lamp7"}),
+        ("sku t ray one twelve", {"t", "tray", "tray1", "tray112"}),
+        ("sku a four", {"a", "a4"}),
+        ("sku l o double o seven", {"l", "l0", "l000", "l0007", "lo", "looo", "looo7"}),
         ("sku h 4 x in", {"h", "h4", "h4x"}),
         ("sku-lamp 7", set()),
         ("sku lamp7 8", set()),

@@ -8,7 +8,8 @@ import pytest
 
 from gateway.manifest import read_adapter
 from tests.adapters import write_adapter
-from tests.gateway.cli_gateway import pointsman
+from tests.gateway.cli_gateway import gateway, pointsman, support
+from tests.gateway.serving import settings
 
 CONFIG = """
 [[servers]]
@@ -29,7 +30,7 @@ class Circle:
     """An adapter of revision 1, a desk of revision 2, and the adapter's rows."""
 
     def __init__(self, folder: Path) -> None:
-        adapter = write_adapter(folder / "adapter")
+        self.adapter = adapter = write_adapter(folder / "adapter")
         self.config = folder / "pointsman.toml"
         self.config.write_text(CONFIG.format(python=sys.executable, adapter=adapter))
         self.data, self.out, self.plan = folder / "data", folder / "out", folder / "plan.json"
@@ -125,7 +126,53 @@ def test_a_share_that_is_no_number_of_rows_is_refused(circle: Circle, keep: str)
     assert "--keep takes SPLIT=ROWS" in done.err
 
 
-def test_a_plan_wants_servers_and_data(circle: Circle):
+def test_a_plan_wants_data(circle: Circle):
     done = pointsman("drift", "--plan", str(circle.plan))
     assert done.code == 2
-    assert "--servers and --data" in done.err
+    assert "--data" in done.err
+
+
+def test_a_server_that_does_not_list_leaves_no_plan(circle: Circle):
+    circle.config.write_text(circle.config.read_text().replace(sys.executable, "/no/such/command"))
+    done = circle.drift("--plan", str(circle.plan))
+    assert done.code == 1
+    assert "no plan without every server's tools: support: " in done.err
+    assert not circle.plan.exists()
+
+
+def test_a_running_gateway_s_tools_give_the_same_plan_and_rows(circle: Circle, tmp_path: Path):
+    alone = circle.drift("--plan", str(circle.plan), "--apply", str(circle.out), "--json")
+    plan, rows = json.loads(circle.plan.read_text()), circle.rows("train/plain")
+    config = settings(tmp_path / "served", support(2), adapter=False)
+    circle.out = tmp_path / "again"
+    with gateway(config) as url:
+        done = pointsman(
+            "drift", "--url", url, "--adapter", circle.adapter, "--data", circle.data,
+            "--plan", circle.plan, "--apply", circle.out, "--json",
+        )  # fmt: skip
+    assert (done.code, alone.code) == (11, 11), done.err
+    again = json.loads(circle.plan.read_text())
+    assert again["generate"].pop("command") != plan["generate"].pop("command")  # another folder
+    assert again == plan
+    assert circle.rows("train/plain") == rows
+    (item,) = done.json["adapters"]
+    assert item["plan"]["rows"] == plan["rows"]
+
+
+@pytest.mark.parametrize("named", [(), ("--adapter", "support")])
+def test_over_a_gateway_a_plan_wants_the_adapter_s_folder(circle: Circle, named: tuple[str, ...]):
+    done = pointsman("drift", "--plan", circle.plan, "--data", circle.data, *named)
+    assert done.code == 2
+    assert "--adapter FOLDER" in done.err
+
+
+def test_a_gateway_whose_servers_have_not_listed_gives_no_plan(circle: Circle, tmp_path: Path):
+    dead = support(2).model_copy(update={"command": "/no/such/command"})
+    with gateway(settings(tmp_path / "served", dead, adapter=False), listed=False) as url:
+        done = pointsman(
+            "drift", "--url", url, "--adapter", circle.adapter, "--data", circle.data,
+            "--plan", circle.plan,
+        )  # fmt: skip
+    assert done.code == 1
+    assert "toolset support is not listed yet" in done.err
+    assert not circle.plan.exists()

@@ -185,3 +185,57 @@ def test_an_argument_of_which_something_within_is_gone_is_in_doubt():
     trained, live = toolset(to("zip", "city")), toolset(to("city"))
     moves = moves_of(trained, live, compare(trained, live.by_name))["find_order"]
     assert moves.unproven == {"to"}
+
+
+def spoken(before: list[str], after: list[str], value: Any, *, listed: bool = False) -> Healed:
+    """A call whose argument `when` has this value, over an enum that became another."""
+
+    def toolset(words: list[str]) -> Toolset:
+        choice: Wire = {"enum": words}
+        when = {"type": "array", "items": choice} if listed else choice
+        return Toolset.from_json({"name": "shop", "tools": [find(when=when), STAY]})
+
+    trained, live = toolset(before), toolset(after)
+    row = {"request": "Find ORD-1234", "target": call(when=value), "toolset": trained.fingerprint}
+    return Relabeller(trained, live, compare(trained, live.by_name)).heal(row)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("evening", "EVENING"), ("next_day", "next-day"), ("next_day", "nextDay"), ("day 2", "day2")],
+)
+def test_a_value_of_an_enum_in_another_spelling_is_relabelled(before: str, after: str):
+    found = spoken(["noon", before], ["noon", after, "late"], before)
+    assert found.verdict == "relabelled"
+    assert found.row["target"] == call(when=after)
+
+
+def test_each_value_of_a_list_is_respelt():
+    found = spoken(["a_b", "c", "D"], ["a-b", "c", "d"], ["D", "c", "a_b"], listed=True)
+    assert found.row["target"] == call(when=["d", "c", "a-b"])
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "value"),
+    [
+        (["evening"], ["night"], "evening"),
+        (["next_day"], ["next-day", "NEXT_DAY"], "next_day"),
+        (["next_day", "nextday"], ["next-day"], "next_day"),
+        (["next_day", "next-day"], ["next-day"], "next_day"),
+        (["1.5"], ["15"], "1.5"),
+        (["1-5"], ["15"], "1-5"),
+        (["-1"], ["1"], "-1"),
+        (["A-"], ["A"], "A-"),
+        (["c++"], ["C"], "c++"),
+    ],
+)
+def test_a_value_that_may_mean_another_is_set_aside(
+    before: list[str], after: list[str], value: str
+):
+    found = spoken(before, after, value)
+    assert (found.verdict, found.row["target"]) == ("aside", call(when=value))
+
+
+def test_a_value_that_is_still_there_is_not_respelt():
+    assert spoken(["M", "m"], ["M"], "M").verdict == "holds"
+    assert spoken(["M", "m"], ["M"], "m").verdict == "aside"
