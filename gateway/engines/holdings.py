@@ -11,17 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.engines.base import Proof
+from gateway.engines.base import Completion, Proof
 from gateway.engines.vllm import VllmEngine
 from gateway.engines.vllm_server import ServerFailed
 from gateway.engines.warm import warming_prompt
-from gateway.errors import (
-    AdapterRefused,
-    ConversationTooLong,
-    EngineDown,
-    ProbeFailed,
-    UnknownModel,
-)
+from gateway.errors import AdapterRefused, EngineDown, ProbeFailed, UnknownModel
+
+_WARMING_S = 0.2
+"""How long a version waits for its warming prompt, which goes on without it: under load a server
+may take a second over it, and an activation does not wait that long for what only saves time."""
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +43,7 @@ class Holdings:
         self._dropped: set[str] = set()
         self._refused: dict[str, AdapterRefused] = {}
         self._told: dict[str, str] = {}
+        self._warming: set[asyncio.Task[Completion]] = set()
 
     @property
     def held(self) -> frozenset[str]:
@@ -139,9 +138,14 @@ class Holdings:
         prompt = await asyncio.to_thread(warming_prompt, version, folder)
         if prompt is None:
             return
-        try:
-            await self._engine.complete(prompt)
-        except ServerFailed:
-            raise
-        except (EngineDown, ConversationTooLong) as exc:
-            logger.warning("adapter %s was not warmed: %s", version, exc)
+        warming = asyncio.create_task(self._engine.complete(prompt))
+        self._warming.add(warming)
+        warming.add_done_callback(self._warmed)
+        await asyncio.wait({warming}, timeout=_WARMING_S)
+        if warming.done() and isinstance(failure := warming.exception(), ServerFailed):
+            raise failure
+
+    def _warmed(self, warming: asyncio.Task[Completion]) -> None:
+        self._warming.discard(warming)
+        if not warming.cancelled() and (failure := warming.exception()):
+            logger.warning("vLLM at %s: an adapter was not warmed: %s", self._engine.url, failure)

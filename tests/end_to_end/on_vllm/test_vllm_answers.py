@@ -89,6 +89,26 @@ async def compared(url: str, adapter: Adapter) -> tuple[list[Pair], list[tuple[P
         return pairs, [(pair, await log_odds(here, pair)) for pair in differ]
 
 
+async def odds_of_a_wrong_tool(adapter: Adapter) -> float:
+    """As `compared` judges: the embedded engine's odds of its answer against another tool's."""
+    engine = LocalEngine(BASE_MODEL)
+    await engine.start()
+    try:
+        await engine.load(adapter.version, adapter.folder)
+        row = rows_throughout(adapter)[0]
+        prompt = await router_prompt(row.messages, adapter)
+        right = await engine.complete(prompt)
+        wrong = replace(right, text=right.text.replace("track_order", "cancel_order"))
+        assert wrong != right
+        return await log_odds(engine, Pair(row, prompt, right, wrong))
+    finally:
+        await engine.close()
+
+
+def test_an_answer_with_another_tool_is_no_tie() -> None:
+    assert asyncio.run(odds_of_a_wrong_tool(read_adapter(SUPPORT))) > TIE
+
+
 def test_answers_are_those_of_the_embedded_engine_but_for_ties(
     vllm: stack.Engine, capsys: pytest.CaptureFixture[str]
 ) -> None:

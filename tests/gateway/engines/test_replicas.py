@@ -1,6 +1,7 @@
 """One or many vLLM servers as one engine: who is asked, what is loaded where, what is refused."""
 
 import asyncio
+import logging
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,23 @@ async def test_a_version_is_loaded_and_warmed_on_every_replica(
         assert one.adapters == two.adapters == {}
         with pytest.raises(UnknownModel, match="support@1 is not loaded"):
             await made.ask()
+
+
+async def test_a_version_waits_a_moment_for_its_warming_prompt_and_serves_without_it(
+    folder: Path, one: VllmDouble, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with fleet(folder, one) as made:
+        one.hangs.add(COMPLETIONS)
+        await made.load("support@2")
+        assert [b["model"] for b in one.bodies(COMPLETIONS)][-1] == "support@2"
+        assert made.replicas.status[0].in_flight == 1
+        assert "support@2" in made.replicas.status[0].loaded
+        one.hangs.clear()
+        with caplog.at_level(logging.WARNING, "gateway.engines"):
+            one.cut()
+            await until(lambda: made.replicas.status[0].in_flight == 0)
+            assert await made.ask("support@2")
+        assert "an adapter was not warmed" in caplog.text
 
 
 async def test_prompts_go_in_turn_and_to_the_replica_with_the_fewest_under_way(

@@ -76,10 +76,10 @@ class VllmDouble:
         """Answer one request."""
         path = request.url.path
         body = json.loads(request.content) if request.content else None
+        await asyncio.sleep(0)  # as over any network, others ask meanwhile
         if self._killed.is_set():
             raise httpx.ConnectError("connection refused")
         self.asked.append((path, body))
-        await asyncio.sleep(0)  # as over any network, others ask meanwhile
         if path in self.hangs:
             try:
                 async with asyncio.timeout(request.extensions["timeout"]["read"]):
