@@ -60,7 +60,7 @@ class Swap:
         """Bring a stored version into service for a toolset (by default the one served so far or
         trained on). A trial under way for the name ends. `probe=False` is for what the
         configuration vouches for: only servers elsewhere are asked for its probes, also later, and
-        one that passes is enough.
+        one that passes is enough; tools that drifted away from it do not keep it from serving.
 
         Raises:
             AdapterRefused: a step failed; the message says which. Nothing has changed.
@@ -183,7 +183,8 @@ class Swap:
         await self._step("keep", adapter, self._succession.begin(trial))
 
     async def _bring_up(self, adapter: Adapter, toolset: str, *, probe: bool) -> None:
-        self._refuse_dead(adapter, toolset)
+        if probe:  # else whether servers have listed yet would decide what a start brings up
+            self._refuse_dead(adapter, toolset)
         await self._step("verify", adapter, self._store.verify(adapter))
         await self._step("load", adapter, self._load(adapter, probe=probe))
         if probe:

@@ -135,6 +135,19 @@ async def test_drift_refuses_an_activation_by_policy_or_when_nothing_is_left(
             assert (y.version, y.loaded) == (None, set())
 
 
+@pytest.mark.parametrize("policy", ["mask", "block"])
+async def test_drift_keeps_nothing_from_coming_back_that_served_or_is_configured(
+    tmp_path: Path, policy: DriftDefault
+) -> None:
+    async with yard(tmp_path, policy=policy) as y:
+        go_live(y.active, nothing())
+        adapter = await y.add()
+        await y.swap.activate(adapter, probe=False)
+        assert y.version == adapter.version
+        await y.swap.restore(adapter)
+        assert y.version == adapter.version
+
+
 async def test_an_engine_that_is_down_refuses_the_activation(tmp_path: Path) -> None:
     class Down(ScriptedEngine):
         async def complete(self, prompt: Any) -> Any:
