@@ -9,6 +9,7 @@ The checks count in this order, and the first that fails gives the reason:
 - the tool's definition changed and waits for a person's approval: abstained, `policy`;
 - the arguments break the live schema: invalid, `schema`;
 - an identifier is not grounded in the conversation: abstained, `not_grounded`;
+- the same call stands twice in one answer, which no request means: abstained, `policy`;
 - the confidence is below the threshold: abstained, `low_confidence`.
 
 One withheld call withholds all.
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.drift import MASKED, DriftGrade, worst
+from gateway.fingerprint import canonical
 from gateway.grounding.ground import Ungrounded
 from gateway.types import Call, Outcome, ReasonCode, Route
 from gateway.validate import ArgumentError
@@ -66,6 +68,9 @@ def decide(
         if withheld is not None:
             outcome, code, reason = withheld
             return Decision(outcome, (), route.calls, reason, code)
+    if len({canonical(call.as_dict()) for call in route.calls}) < len(route.calls):
+        reason = "the same call stands twice in one answer"
+        return Decision("abstained", (), route.calls, reason, "policy")
     if route.confidence is not None and route.confidence < threshold:
         reason = f"confidence {route.confidence:.2f} is below the threshold {threshold:.2f}"
         return Decision("abstained", (), route.calls, reason, "low_confidence")

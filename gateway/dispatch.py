@@ -28,6 +28,9 @@ from gateway.types import Call
 
 logger = logging.getLogger(__name__)
 
+NOT_MADE = "not made: an earlier call failed"
+"""The error of a call behind one that failed."""
+
 
 class Dispatcher:
     """Calls tools of the live catalog."""
@@ -86,7 +89,7 @@ class Dispatcher:
             except PointsmanError as exc:
                 results.append(_error_result(str(exc)))
                 missing = len(calls) - len(results)
-                results += [_error_result("not made: an earlier call failed")] * missing
+                results += [_error_result(NOT_MADE)] * missing
                 break
         return results
 

@@ -7,15 +7,13 @@ recurs, or is large once its references are inlined, is priced before each check
 schema and value counts as often as it is met, as if nothing were settled early. All others cost
 no more than a bounded number of steps for each value within the value.
 
-Where an identifier or an anchor leaves open which schema is meant, all that may be meant count.
-Imports nothing of ours but pointers.
+Where a reference leaves open which schema is meant (`references`), all that may be meant count.
 """
 
 from collections.abc import Iterator
 from typing import Any, cast
-from urllib.parse import unquote
 
-from gateway.pointer import unescaped
+from gateway.references import REFERENCES, VALUES, References, Schema, nodes_of, schemas_in
 
 MAX_STEPS = 200_000
 """Pairs of a schema and a value in one check."""
@@ -24,14 +22,7 @@ _MAX_LOOPS = 3
 _SAME = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas", "dependencies")
 _ITEMS = ("items", "additionalItems", "contains", "unevaluatedItems")
 _MEMBERS = ("patternProperties", "unevaluatedProperties")
-_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
-_IDENTIFIERS = frozenset({"$id", "id", "$anchor", "$dynamicAnchor", "$recursiveAnchor"})
-_VALUES = frozenset({"enum", "const", "default", "examples"})
-_MAPS = frozenset({
-    "properties", "patternProperties", "dependentSchemas", "dependencies", "$defs", "definitions",
-})  # fmt: skip
 
-Schema = dict[str, Any]
 Price = dict[tuple[int, int], int | None]
 
 
@@ -51,11 +42,10 @@ class Effort:
         Raises:
             Endless: see there.
         """
-        nodes = list(_nodes(root))
-        self._root = root
-        self._named = [root, *(n for n in nodes if n is not root and _IDENTIFIERS & n.keys())]
+        nodes = list(nodes_of(root))
+        self._root, self._references = root, References(root)
         self._grows, self._loops = False, 0
-        if any(key in node for node in nodes for key in _REFERENCES):
+        if any(key in node for node in nodes for key in REFERENCES):
             closed: Price = {}
             for node in nodes:
                 self._price(node, None, closed)
@@ -86,9 +76,9 @@ class Effort:
     def _met(self, schema: Schema, value: Any) -> Iterator[tuple[Schema, Any]]:
         """The pairs of schema and value that checking one pair comes to next."""
         for key in _SAME:
-            for inner in _schemas(key, schema.get(key)):
+            for inner in schemas_in(key, schema.get(key)):
                 yield inner, value
-        for target in self._targets(schema):
+        for target in self._references.targets(schema):
             yield target, value
         if isinstance(value, dict):
             for name, member in cast(dict[str, Any], value).items():
@@ -105,50 +95,18 @@ class Effort:
             size = known[id(schema)]
             return float("inf") if size is None else size
         known[id(schema)] = None
-        parts = [*_inner(schema), *self._targets(schema)]
+        parts = [*_inner(schema), *self._references.targets(schema)]
         size = 1.0 + sum(self._inlined(part, known) for part in parts)
         known[id(schema)] = size
         return size
-
-    def _targets(self, schema: Schema) -> Iterator[Schema]:
-        for key in _REFERENCES:
-            reference = schema.get(key)
-            if not isinstance(reference, str):
-                continue
-            fragment = unquote(reference.partition("#")[2])
-            for resource in self._named:
-                if not fragment.startswith("/"):
-                    # Without identifiers, all that is left to mean is the root.
-                    yield resource
-                elif (place := _at(resource, fragment)) is not None:
-                    yield place
-
-
-def _at(schema: Schema, pointer: str) -> Schema | None:
-    place: Any = schema
-    for part in pointer.split("/")[1:]:
-        if isinstance(place, dict):
-            place = cast(Schema, place).get(unescaped(part))
-        elif isinstance(place, list) and part.isdecimal():
-            items = cast(list[Any], place)
-            place = items[int(part)] if int(part) < len(items) else None
-    return cast(Schema, place) if isinstance(place, dict) else None
-
-
-def _schemas(key: str, value: Any) -> Iterator[Schema]:
-    """The schemas that a keyword holds."""
-    if key in _MAPS and isinstance(value, dict):
-        value = list(cast(Schema, value).values())
-    held = cast(list[Any], value) if isinstance(value, list) else [value]
-    yield from (cast(Schema, item) for item in held if isinstance(item, dict))
 
 
 def _of_member(schema: Schema, name: str) -> Iterator[Schema]:
     properties = schema.get("properties")
     own = cast(Schema, properties).get(name) if isinstance(properties, dict) else None
-    yield from _schemas("", own if own is not None else schema.get("additionalProperties"))
+    yield from schemas_in("", own if own is not None else schema.get("additionalProperties"))
     for key in _MEMBERS:
-        yield from _schemas(key, schema.get(key))
+        yield from schemas_in(key, schema.get(key))
 
 
 def _of_item(schema: Schema, index: int) -> Iterator[Schema]:
@@ -156,21 +114,10 @@ def _of_item(schema: Schema, index: int) -> Iterator[Schema]:
         value = schema.get(key)
         if isinstance(value, list):
             value = cast(list[Any], value)[index : index + 1]
-        yield from _schemas(key, value)
+        yield from schemas_in(key, value)
 
 
 def _inner(schema: Schema) -> Iterator[Schema]:
     for key, value in schema.items():
-        if key not in _VALUES and key not in ("$defs", "definitions"):
-            yield from _schemas(key, value)
-
-
-def _nodes(root: Schema) -> Iterator[Schema]:
-    """Every schema of a document."""
-    places = [root]
-    while places:
-        node = places.pop()
-        yield node
-        for key, value in node.items():
-            if key not in _VALUES:
-                places += _schemas(key, value)
+        if key not in VALUES and key not in ("$defs", "definitions"):
+            yield from schemas_in(key, value)

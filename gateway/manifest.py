@@ -46,7 +46,7 @@ OFFERED = "tools"
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class PromptSpec(_Part):
@@ -208,16 +208,16 @@ def _problems(
         found.append("trained on varied tools, but the prompt form 'name' shows none of them")
     if toolset.fingerprint != manifest.toolset_fingerprint:
         found.append("toolset.json is not the toolset that the manifest names")
-    return [*found, *_lora_problems(config), *_weight_problems(folder)]
+    return [*found, *lora_problems(config), *_weight_problems(folder)]
 
 
-def _lora_problems(config: Mapping[str, Any]) -> Sequence[str]:
-    """What vLLM would not serve."""
+def lora_problems(config: Mapping[str, Any]) -> Sequence[str]:
+    """What vLLM would not serve of a LoRA with this PEFT configuration."""
     found: list[str] = []
     if config.get("r") not in SERVABLE_RANKS:
         found.append(f"LoRA rank {config.get('r')} is not one of {SERVABLE_RANKS}")
     for key, harmless in (
-        ("use_dora", False), ("modules_to_save", None), ("bias", "none"),
+        ("use_dora", False), ("modules_to_save", None), ("bias", "none"), ("lora_bias", False),
         ("rank_pattern", {}), ("alpha_pattern", {}),
     ):  # fmt: skip
         if config.get(key, harmless) not in (harmless, None, []):

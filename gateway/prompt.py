@@ -8,6 +8,7 @@ chat template turns the messages into tokens.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal, cast
 
 from mcp.types import Tool
@@ -46,8 +47,15 @@ def render(messages: Sequence[Message], toolset: Toolset, form: PromptForm) -> l
 
 
 def last_turns(messages: Sequence[Message]) -> list[Message]:
-    """What the model reads of a conversation: its last turns, without system messages."""
-    return [message for message in messages if message.role != "system"][-HISTORY_TURNS:]
+    """What the model reads of a conversation: its last turns, without system messages.
+
+    Of a tool's result it reads the beginning.
+    """
+    turns = [message for message in messages if message.role != "system"][-HISTORY_TURNS:]
+    return [
+        replace(turn, content=turn.content[:TOOL_RESULT_CHARS]) if turn.role == "tool" else turn
+        for turn in turns
+    ]
 
 
 def openai_tools(toolset: Toolset) -> tuple[Mapping[str, Any], ...]:
@@ -101,7 +109,7 @@ def render_calls(calls: Iterable[Call]) -> str:
 
 def _turn(message: Message) -> dict[str, str]:
     if message.role == "tool":
-        return {"role": "user", "content": f"Tool result: {message.content[:TOOL_RESULT_CHARS]}"}
+        return {"role": "user", "content": f"Tool result: {message.content}"}
     return {"role": message.role, "content": message.content}
 
 

@@ -6,6 +6,7 @@ lets only such identifiers be written as the conversation gives. Below stands th
 the pipeline.
 """
 
+from asyncio import to_thread
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -50,7 +51,7 @@ class Router:
         spec = adapter.manifest.prompt
         format = FORMATS[spec.format]
         asked = format.ask(messages, adapter.toolset, "schemas" if base_model else spec.form)
-        tools = narrowed(adapter.toolset, messages)
+        tools = await to_thread(narrowed, adapter.toolset, messages)
         language = format.language(tools) if constrained else Language()
         completion = await self._engine.complete(
             Prompt(

@@ -26,6 +26,7 @@ from training.dpo import SecondStage, refine
 from training.evaluate import evaluate
 from training.publish import unpublished
 from training.rows import Row, read_rows, row_json
+from training.run import read_record
 from training.settings import Settings
 from training.sft import train
 
@@ -36,8 +37,8 @@ BASELINE = Settings(learning_rate=1.5e-3, batch_size=8, epochs=1.0)
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "baseline": {},
     "rank 8": {"rank": 8, "alpha": 16},
-    "rank 32": {"rank": 32, "alpha": 64},
     "attention only": {"target_modules": "attention"},
+    "attention only, rank 32": {"target_modules": "attention", "rank": 32, "alpha": 64},
     "MLP only": {"target_modules": "mlp"},
     "prompt: a line a tool": {"form": "lines", "max_length": 1_024},
     "prompt: all schemas": {"form": "schemas", "max_length": 3_072},
@@ -48,7 +49,8 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "second stage": {"second_stage": SecondStage(pairs=400)},
 }
 """Name -> what differs from the baseline: fields of `Settings`, `no_tool_share` of the data, or a
-`second_stage` with preference pairs of the same rows."""
+`second_stage` with preference pairs of the same rows. Each can be served, so there is no rank 32
+on all layers, which has 19 MB."""
 
 
 def sample(rows: Sequence[Row], n: int, no_tool_share: float, seed: int) -> list[Row]:
@@ -110,7 +112,7 @@ def run_one(variant: str, seed: int, options: argparse.Namespace) -> dict[str, A
         )
     report = asyncio.run(_graded(trained, toolset, graded, options.base_model))
     scores = report["adapter"]["constrained"]
-    record = json.loads((trained / "settings.json").read_text())
+    record = read_record(trained)
     figures = ("exact", "tool_name_accuracy", "argument_match_accuracy", "wrong_call_rate")
     return {
         "variant": variant,

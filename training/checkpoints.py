@@ -1,15 +1,14 @@
 """Checkpoints by the clock, and going on from the last whole one.
 
 A training may be killed at any moment, also while it writes a checkpoint. One is whole if its
-`trainer_state.json` can be read, which the trainer writes last; others are thrown away. A run
-writes down what it is made of before its first step, and only the same run goes on.
+`trainer_state.json` can be read, which the trainer writes last; others are thrown away. Whether
+it is the same run that goes on stands in `run.py`.
 """
 
 import json
 import logging
 import shutil
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,10 +19,6 @@ _LAST_WRITTEN = "trainer_state.json"
 _SPENT = "seconds.json"
 
 logger = logging.getLogger(__name__)
-
-
-class RunMismatch(ValueError):
-    """The folder holds the beginning of another run; the message says what differs."""
 
 
 class ClockedCheckpoints(TrainerCallback):
@@ -82,22 +77,3 @@ def seconds_spent(checkpoint: Path | None) -> float:
         return float(json.loads((cast(Path, checkpoint) / _SPENT).read_text()))
     except (TypeError, OSError, ValueError):
         return 0.0
-
-
-def require_same_run(folder: Path, identity: Mapping[str, Any]) -> None:
-    """Write down what a run is made of, or check that it is what the folder's run is made of.
-
-    Raises:
-        RunMismatch: another run was begun here.
-    """
-    file = folder / "run.json"
-    wanted = json.loads(json.dumps(identity))
-    if not file.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(wanted, indent=1))
-        return
-    begun = json.loads(file.read_text())
-    other = sorted(key for key in {*begun, *wanted} if begun.get(key) != wanted.get(key))
-    if other:
-        told = "; ".join(f"{key} is {wanted.get(key)}, was {begun.get(key)}" for key in other)
-        raise RunMismatch(f"{folder} holds another run, finish or remove it: {told}")

@@ -20,13 +20,15 @@ from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DPOTrainer
 
 from gateway.types import Toolset
+from gateway.weights import weights_digest
 from training.allocator import keep_freed_memory
 from training.examples import Example
 from training.options import read_options
 from training.preferences import Preference, preferences
-from training.rows import Row, read_rows, require_toolset
+from training.rows import Row
+from training.run import finish, read_record, require_learned
 from training.settings import Settings
-from training.sft import load_base_model, tokenize, training_dtype
+from training.sft import load_base_model, read_learned, tokenize, training_dtype
 
 
 @dataclass(frozen=True)
@@ -54,15 +56,18 @@ def refine(
     """Train the adapter of run `first` on preference pairs of its own rows, into `out`.
 
     Raises:
+        RunMismatch: `first` learned another toolset, or on another base model.
         RowError: a row is broken or was made for another toolset.
         TooLongError: an answer does not fit the first stage's `max_length`.
-        ValueError: the rows give no pairs.
+        ValueError: the rows give no pairs, or `first` learned varied tools.
     """
     keep_freed_memory()
-    record = json.loads((first / "settings.json").read_text())
+    require_learned(first, toolset, weights_digest(base_model))
+    record = read_record(first)
     settings = Settings(**{k: v for k, v in record["settings"].items() if k != "init_from"})
-    rows = read_rows(train_rows, toolset)
-    require_toolset(rows, toolset)
+    if settings.toolset_mode == "varied":
+        raise ValueError(f"{first} learned varied tools, and pairs are made of one toolset's rows")
+    rows = read_learned(train_rows, toolset, settings)
     tokenizer = AutoTokenizer.from_pretrained(base_model)
     pairs = preferences(rows, toolset, stage.pairs, stage.seed)
     if not pairs:
@@ -85,7 +90,7 @@ def refine(
         "log": trainer.state.log_history,
     }  # fmt: skip
     record["seconds"] = round(record["seconds"] + record["second_stage"]["seconds"], 1)
-    (out / "settings.json").write_text(json.dumps(record, indent=1))
+    finish(out, record)
     return out
 
 

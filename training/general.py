@@ -34,11 +34,11 @@ from gateway.weights import weights_digest
 from training.bfcl.files import PACKAGE, BfclError, Case, cases_digest, installed_data, read_cases
 from training.bfcl.parts import NO_TOOLSET, parts
 from training.bfcl.run import evaluate_bfcl
-from training.checkpoints import RunMismatch, require_same_run
 from training.commands.benchmark import IN_FAMILY, Taken, table, take
 from training.environment import environment
 from training.publish import write_folder
 from training.rows import read_rows, row_json
+from training.run import FINISHED, RunMismatch, require_same_run
 from training.settings import Settings
 from training.sft import train
 
@@ -107,7 +107,7 @@ def make(options: argparse.Namespace, engine: Engine) -> dict[str, Any]:
     )
     rows, validation = out / "rows" / "train.jsonl", out / "rows" / "validation.jsonl"
     toolset = largest_offer(validation)
-    if not (out / "run" / "settings.json").is_file():
+    if not (out / "run" / FINISHED).is_file():
         train(toolset, rows, validation, options.base_model, out / "run", settings)
     spec = BaseModelSpec(name=options.base_model.name, weights_digest=digest)
     adapter = adapter_of(out / "run", out / "adapter", toolset, spec)

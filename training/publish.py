@@ -21,6 +21,7 @@ from gateway.manifest import (
 from gateway.types import Toolset
 from training.report_html import render
 from training.rows import Row, row_json
+from training.run import mode_of, read_record
 
 _VARIED_ROOM: Mapping[str, int] = {"max_prompt_tokens": 8_000, "max_answer_tokens": 512}
 """An adapter of varied tools is shown whatever is on offer, and gets room for it."""
@@ -45,21 +46,23 @@ def write_folder(
 ) -> Adapter:
     """Assemble `out` from a run of `training.sft`; the folder is replaced whole.
 
+    What it held is moved aside for the moment in between; `put_back` undoes that.
+
     A report is also written as a page. `environment` is for a run that recorded none itself.
 
     Raises:
         AdapterRefused: the gateway would not serve what was made.
         KeyError: the report lacks a member that every report has.
     """
-    record = json.loads((run / "settings.json").read_text())
+    record = read_record(run)
     settings = record["settings"]
     manifest = Manifest(
         name=name,
         base_model=base_model,
-        prompt=_prompt(settings),
+        prompt=_prompt(record),
         toolset=toolset.name,
         toolset_fingerprint=toolset.fingerprint,
-        toolset_mode=settings.get("toolset_mode", "exact"),
+        toolset_mode=mode_of(record),
         calibration=calibration or Calibration(),
         probes=tuple(probes),
         data={key: record[key] for key in ("rows", "tokens", "data_digest")},
@@ -85,9 +88,19 @@ def write_folder(
         named = {**report, "adapter_version": adapter.version}
         page = render(named, manifest.model_dump(mode="json"))
         (made / "report.html").write_text(page, encoding="utf-8")
-    shutil.rmtree(out, ignore_errors=True)
+    aside = _aside(out)
+    if out.exists():
+        shutil.rmtree(aside, ignore_errors=True)
+        out.rename(aside)
     made.rename(out)
+    shutil.rmtree(aside, ignore_errors=True)
     return Adapter(out, adapter.digest, adapter.manifest, adapter.toolset)
+
+
+def put_back(out: Path) -> None:
+    """Give `out` what it held before a replacement that was killed half-way. Raises OSError."""
+    if not out.exists() and _aside(out).is_dir():
+        _aside(out).rename(out)
 
 
 def unpublished(run: Path, out: Path, toolset: Toolset) -> Adapter:
@@ -114,11 +127,16 @@ def refuse_below(report: Mapping[str, Any], minimum: Mapping[str, float]) -> Non
         raise PublishRefused("; ".join(low))
 
 
-def _prompt(settings: Mapping[str, Any]) -> PromptSpec:
+def _prompt(record: Mapping[str, Any]) -> PromptSpec:
     """How the run's rows were rendered; runs before there were formats wrote JSON."""
+    settings = record["settings"]
     named: FormatName = settings.get("format", "json")
-    room = _VARIED_ROOM if settings.get("toolset_mode") == "varied" else {}
+    room = _VARIED_ROOM if mode_of(record) == "varied" else {}
     return PromptSpec(format=named, version=FORMATS[named].version, form=settings["form"], **room)
+
+
+def _aside(out: Path) -> Path:
+    return out.with_name(f".{out.name}.replaced")
 
 
 def _tidy_config(file: Path, base_model: str) -> None:

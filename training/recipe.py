@@ -27,8 +27,9 @@ from training.comparison import compare, in_service
 from training.environment import environment
 from training.evaluate import Progress, answers, evaluate, proposals
 from training.probes import chosen, refuse_failing
-from training.publish import PublishRefused, refuse_below, write_folder
+from training.publish import PublishRefused, put_back, refuse_below, write_folder
 from training.rows import Row, RowError, read_rows, require_toolset
+from training.run import mode_of, read_record, require_learned
 
 logger = logging.getLogger(__name__)
 
@@ -88,18 +89,23 @@ async def publish_run(
 
     `engine` runs the recipe's base model; without one it is embedded. The probes stand before the
     test rows, which take long: a gateway would not bring an adapter that fails one into service.
-    Answers are kept in the run's folder, so a killed publication goes on where it was.
+    Answers are kept in the run's folder until `out` is written, so a killed publication goes on
+    where it was.
 
     Raises:
+        RunMismatch: the run learned another toolset than the recipe's, or on another base model.
+        ToolsetMismatch: a row was made for another toolset than the run learned.
         RowError: the rows cannot be read.
         PublishRefused: a probe fails, a figure is below its minimum, or the version in service is
             better; `out` is untouched.
         ValueError: the answers kept in the run's folder are broken.
         AdapterRefused: the gateway would not serve the adapter, or not that of `recipe.against`.
+        OSError: the run is not finished, or something cannot be written.
     """
-    validation = read_rows(recipe.validation, recipe.toolset)
-    test = read_rows(recipe.test, recipe.toolset)
     digest = weights_digest(recipe.base_model)
+    require_learned(run, recipe.toolset, digest)
+    validation, test = _graded_rows(recipe, run)
+    put_back(out)
     served = in_service(recipe.against, out, digest, recipe.toolset) if recipe.compare else None
     write = partial(
         write_folder, run, name=recipe.name, toolset=recipe.toolset,
@@ -123,15 +129,26 @@ async def publish_run(
             refuse_below(report, recipe.minimum)
             if served is not None:
                 report["compared_with"] = await compare(engine, report, served, test, progress)
+            report["calibration"] = {
+                **calibration.model_dump(),
+                "validation_rows": len(validation),
+                "validation_exact": sum(a.grade().exact for a in found) / len(validation),
+            }
+            write(out, probes=probes, calibration=calibration, report=report)
     finally:
         await engine.close()
-    report["calibration"] = {
-        **calibration.model_dump(),
-        "validation_rows": len(validation),
-        "validation_exact": sum(a.grade().exact for a in found) / len(validation),
-    }
-    write(out, probes=probes, calibration=calibration, report=report)
     return report
+
+
+def _graded_rows(recipe: Recipe, run: Path) -> tuple[list[Row], list[Row]]:
+    """Validation and test rows; made for the toolset that the run learned, if it learned one."""
+    validation, test = (
+        read_rows(file, recipe.toolset) for file in (recipe.validation, recipe.test)
+    )
+    if mode_of(read_record(run)) == "exact":
+        require_toolset(validation, recipe.toolset)
+        require_toolset(test, recipe.toolset)
+    return validation, test
 
 
 async def _graded(
@@ -145,7 +162,7 @@ async def _graded(
 
 @contextmanager
 def _until_a_verdict(file: Path) -> Generator[KeptAnswers]:
-    """Answers that a killed publication leaves to the next; one that ended asks anew."""
+    """Answers that a publication leaves to the next, unless it came to a verdict."""
     kept = KeptAnswers(file)
     try:
         yield kept

@@ -8,20 +8,20 @@ same gate: its target must be a call that the schemas of the tools on offer allo
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from gateway.files import numbered_lines
 from gateway.fingerprint import FINGERPRINT_DIGITS, digest
-from gateway.grammar import MAX_CALLS
-from gateway.manifest import OFFERED
-from gateway.types import Call, Message, Role, Toolset
+from gateway.manifest import ToolsetMode
+from gateway.types import Call, Message, Toolset
 from gateway.validate import ToolValidator
+from training import members
+from training.members import reason_of
 
 Kind = Literal["call", "chat", "out_of_scope", "underspecified", "malformed", "injection"]
-
 
 _LISTED = 10
 
@@ -105,6 +105,11 @@ def require_own_tools(rows: Sequence[Row], toolset: Toolset) -> None:
     _refuse(wrong, f"of {len(rows)} rows carry no tools of their own, as `varied` wants")
 
 
+Require = Callable[[Sequence[Row], Toolset], None]
+REQUIRE: Mapping[ToolsetMode, Require] = {"exact": require_toolset, "varied": require_own_tools}
+"""The rule of each mode for what rows may be trained on; raises ToolsetMismatch."""
+
+
 def _refuse(wrong: Sequence[Row], what: str) -> None:
     if wrong:
         listed = [f"{row.place}: {row.toolset or 'names no toolset'}" for row in wrong[:_LISTED]]
@@ -154,25 +159,27 @@ def parse_row(
     """One row from its JSON object, through the gate.
 
     Raises:
-        ValueError, KeyError, TypeError, AttributeError: it is no row; the message says why.
+        NoTarget: its target is no answer; the message says why.
+        ValueError: it is no row for another reason, which the message says.
+        RecursionError: it is nested too deeply.
     """
-    offered = Toolset.from_json({"name": OFFERED, "tools": value["tools"]}) if _own(value) else None
+    value = members.members(value)
+    wanted = members.wanted(value)
+    offered = members.offered(value)
     row = Row(
-        messages=_messages(value),
+        messages=members.messages(value),
         target=value["target"],
-        kind=value.get("kind") or ("chat" if value["target"].get("tool") == "no_tool" else "call"),
-        voice=value.get("voice") or voice,
-        accept=tuple(value.get("accept", ())),
-        toolset=offered.fingerprint if offered else _fingerprint(value),
+        kind=value.get("kind") or ("call" if wanted.calls else "chat"),
+        voice=members.voice(value) or voice,
+        accept=members.accept(value),
+        toolset=offered.fingerprint if offered else members.made_for(value),
         offered=offered,
         place=place,
     )
     if row.kind not in get_args(Kind):
         raise ValueError(f"unknown kind {row.kind!r}")
-    if len(row.calls) > MAX_CALLS:
-        raise ValueError(f"target makes {len(row.calls)} calls, at most {MAX_CALLS}")
     known = _validators(offered) if offered else validators
-    for call in row.calls:
+    for call in wanted.calls:
         if call.tool not in known:
             raise ValueError(f"target tool {call.tool!r} is not in the toolset")
         errors = known[call.tool].errors(call.arguments)
@@ -185,21 +192,6 @@ def _validators(toolset: Toolset) -> dict[str, ToolValidator]:
     return {tool.name: ToolValidator(tool) for tool in toolset.tools}
 
 
-def _own(value: Mapping[str, Any]) -> bool:
-    if "tools" in value and not value["tools"]:
-        raise ValueError("the row offers no tools")
-    return "tools" in value
-
-
-def _fingerprint(value: Mapping[str, Any]) -> str | None:
-    named = value.get("toolset")
-    if named is None:
-        return None
-    if not isinstance(named, str) or len(named) < FINGERPRINT_DIGITS:
-        raise ValueError(f"toolset must be a fingerprint of {FINGERPRINT_DIGITS} digits or more")
-    return named
-
-
 def _read_file(file: Path, validators: Mapping[str, ToolValidator]) -> Iterator[Row]:
     try:
         lines = numbered_lines(file)
@@ -210,20 +202,5 @@ def _read_file(file: Path, validators: Mapping[str, ToolValidator]) -> Iterator[
     for number, line in lines:
         try:
             yield parse_row(json.loads(line), validators, file.stem, f"{file}:{number}")
-        except (ValueError, KeyError, TypeError, AttributeError) as exc:
-            raise RowError(f"{file}:{number}: {exc}") from exc
-
-
-def _messages(value: Mapping[str, Any]) -> tuple[Message, ...]:
-    if "request" in value:
-        if not isinstance(value["request"], str) or not value["request"].strip():
-            raise ValueError("request must be a text")
-        return (Message("user", value["request"]),)
-    if "messages" not in value:
-        raise ValueError("a row needs `request` or `messages`")
-    turns = tuple(Message(turn["role"], turn["content"]) for turn in value["messages"])
-    if not turns or any(turn.role not in get_args(Role) for turn in turns):
-        raise ValueError("messages need a role of system, user, assistant or tool")
-    if not all(isinstance(turn.content, str) for turn in turns):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ValueError("a message's content must be a text")
-    return turns
+        except (ValueError, RecursionError) as exc:
+            raise RowError(f"{file}:{number}: {reason_of(exc)}") from exc

@@ -10,13 +10,13 @@ import json
 import random
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 from datasets import Dataset
-from peft import LoraConfig, PeftModel
+from peft import LoraConfig, PeftConfig, PeftModel
 from peft.helpers import disable_input_dtype_casting
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl.trainer.sft_config import SFTConfig
@@ -26,23 +26,17 @@ from gateway.types import Toolset
 from gateway.weights import weights_digest
 from training.allocator import keep_freed_memory
 from training.answer_loss import AnswerLossTrainer
-from training.checkpoints import (
-    SAVE_EVERY_S,
-    ClockedCheckpoints,
-    last_whole,
-    require_same_run,
-    seconds_spent,
-)
+from training.checkpoints import SAVE_EVERY_S, ClockedCheckpoints, last_whole, seconds_spent
 from training.environment import environment
 from training.examples import Example, examples
 from training.options import read_options
 from training.order import arranged
 from training.refresh import Refresher, in_passes
 from training.rows import Row, read_rows, require_own_tools, require_toolset, rows_digest
+from training.run import FINISHED, finish, require_same_run
+from training.servable import require_servable
 from training.settings import Settings, Targets
 
-FINISHED = "settings.json"
-"""Written last: what a finished run was made of."""
 _MODULES: dict[Targets, str | list[str]] = {
     "all-linear": "all-linear",
     "attention": ["q_proj", "k_proj", "v_proj", "o_proj"],
@@ -72,16 +66,16 @@ def train(
         ToolsetMismatch: a row was made for another toolset, or offers no tools of its own.
         TooLongError: a row does not fit `settings.max_length` tokens.
         RunMismatch: `out` holds the beginning of a run with other rows or settings.
+        AdapterRefused: what would be made could not be served.
     """
     keep_freed_memory()
+    lora = PeftConfig.from_pretrained(str(init_from)) if init_from else lora_config(settings)
+    require_servable(lora, base_model)
     tokenizer = AutoTokenizer.from_pretrained(base_model)
     rows = {
-        "train": read_rows(train_rows, toolset),
-        "validation": read_rows(validation_rows, toolset),
+        "train": read_learned(train_rows, toolset, settings),
+        "validation": read_learned(validation_rows, toolset, settings),
     }
-    require = require_toolset if settings.toolset_mode == "exact" else require_own_tools
-    for split in rows.values():
-        require(split, toolset)
     made = {name: tokenize(split, toolset, settings, tokenizer) for name, split in rows.items()}
     lengths = [len(example.input_ids) for example in made["train"]]
     order = arranged(lengths, settings.batch_size, settings.epochs, settings.seed)
@@ -89,11 +83,8 @@ def train(
     shown = list(in_passes(rows["train"], order, refresher))
     chosen = asdict(settings) | {"init_from": init_from.name if init_from else None}
     data_digest = {name: rows_digest(split) for name, split in rows.items()}
-    require_same_run(
-        out,
-        {**chosen, "data_digest": data_digest, "toolset": toolset.fingerprint,
-         "base_model": weights_digest(base_model)},
-    )  # fmt: skip
+    learned = {"toolset": toolset.fingerprint, "base_model": weights_digest(base_model)}
+    require_same_run(out, {**chosen, "data_digest": data_digest, **learned})
     if (out / FINISHED).is_file():
         return out
     checkpoints = out / "checkpoints"
@@ -105,7 +96,7 @@ def train(
         train_dataset=_dataset(tokenize(shown, toolset, settings, tokenizer)),
         eval_dataset=_dataset(made["validation"]),
         processing_class=tokenizer,
-        peft_config=None if init_from else _lora(settings),
+        peft_config=None if init_from else lora_config(settings),
         callbacks=[clock],
     )
     with disable_input_dtype_casting(cast(Any, trainer.model)):  # autocast does it, and cheaper
@@ -115,6 +106,7 @@ def train(
     trainer.save_model(str(out))
     record = {
         "settings": chosen,
+        **learned,
         "rows": {name: len(split) for name, split in rows.items()},
         "data_digest": data_digest,
         "tokens": {
@@ -124,8 +116,24 @@ def train(
         "environment": environment(),
         "log": trainer.state.log_history,
     }
-    (out / FINISHED).write_text(json.dumps(record, indent=1))
+    finish(out, record)
     return out
+
+
+def read_learned(path: Path, toolset: Toolset, settings: Settings) -> list[Row]:
+    """The rows of a file or folder, as a run with these settings learns them.
+
+    Raises:
+        RowError: a row is broken.
+        ToolsetMismatch: a row was made for another toolset, or offers no tools of its own.
+    """
+    rows = read_rows(path, toolset)
+    if settings.toolset_mode == "varied":
+        require_own_tools(rows, toolset)
+        return rows
+    require_toolset(rows, toolset)
+    # Serving shows the toolset under its own name, also where a row repeats all of its tools.
+    return [replace(row, offered=None) for row in rows]
 
 
 def tokenize(
@@ -166,7 +174,8 @@ def _dataset(made: list[Example]) -> Dataset:
     return Dataset.from_list([asdict(example) for example in made])
 
 
-def _lora(settings: Settings) -> LoraConfig:
+def lora_config(settings: Settings) -> LoraConfig:
+    """The LoRA that a run with these settings begins with."""
     return LoraConfig(
         r=settings.rank,
         lora_alpha=settings.alpha,

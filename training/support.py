@@ -21,9 +21,9 @@ from gateway.types import Toolset
 from training import base_model as smollm2
 from training.check.dataset import DatasetRefused
 from training.check.lengths import Limit
-from training.checkpoints import RunMismatch
 from training.publish import PublishRefused
 from training.recipe import Recipe, check_data, publish_run
+from training.run import RunMismatch
 from training.settings import Settings
 from training.sft import train
 

@@ -3,8 +3,10 @@
 It takes chat messages and gives the answer. Knows nothing of rows, of toolsets or of what is asked
 for. At most `concurrency` requests run at once. 408, 429, 5xx, a time-out and a connection that
 fails or breaks are tried again, after the pause that `Retry-After` asks for or else after 1, 2, 4
-... seconds; everything else that is no answer is a `TeacherError`. The key goes into one header
-and into no message; of the URL only the host does.
+... seconds; everything else that is no answer is a `TeacherError`. It is a `TaskRefused` where
+another conversation may well be answered: 400, 413 and 422 (filters, lengths), and one that timed
+out at every attempt. The key goes into one header and into no message; of the URL only the host
+does.
 """
 
 import asyncio
@@ -25,6 +27,8 @@ _LONGEST_BACK_OFF_S = 60.0
 _LONGEST_WAIT_S = 600.0
 _SHOWN_CHARS = 300
 _ENDPOINT = "/chat/completions"
+_REFUSED = frozenset({400, 413, 422})
+_TIMED_OUT = frozenset({408, 504})
 
 
 class TeacherError(ConnectionError):
@@ -38,12 +42,22 @@ class TeacherError(ConnectionError):
         self.fault = fault
 
 
-class _Again(Exception):
-    """Worth another try, after `wait_s` seconds if the endpoint says so."""
+class TaskRefused(TeacherError):
+    """The teacher does not answer this conversation; it may well answer others."""
 
-    def __init__(self, fault: str, wait_s: float | None = None) -> None:
+
+class _Again(Exception):
+    """Worth another try, after `wait_s` seconds if the endpoint says so; `lasting` if in vain."""
+
+    def __init__(
+        self,
+        fault: str,
+        wait_s: float | None = None,
+        lasting: type[TeacherError] = TeacherError,
+    ) -> None:
         super().__init__(fault)
         self.wait_s = wait_s
+        self.lasting = lasting
 
 
 class Teacher:
@@ -112,6 +126,7 @@ class Teacher:
         `members` are added to this one request (`tools`, `temperature`).
 
         Raises:
+            TaskRefused: it refuses this conversation, or has no answer to it in time.
             TeacherError: it cannot be reached, refuses, or still fails after the last attempt.
         """
         # ASCII, because a tool's description may hold what UTF-8 cannot carry.
@@ -123,7 +138,8 @@ class Teacher:
                     return await self._asked(body)
                 except _Again as exc:
                     if attempt == self._attempts:
-                        raise self._error(f"{exc} (asked {attempt} times)") from None
+                        told = f"{exc} (asked {attempt} times)"
+                        raise self._error(told, exc.lasting) from None
                     back_off = min(2.0 ** (attempt - 1), _LONGEST_BACK_OFF_S)
                     await self._pause(back_off if exc.wait_s is None else exc.wait_s)
                     attempt += 1
@@ -133,8 +149,8 @@ class Teacher:
         started = time.perf_counter()
         try:
             response = await self._client.post(self._address, content=body)
-        except httpx.TimeoutException as exc:
-            raise _Again(f"did not answer in time ({type(exc).__name__})") from None
+        except httpx.ReadTimeout:
+            raise _Again("did not answer in time", lasting=TaskRefused) from None
         except httpx.HTTPError as exc:
             why = self._shown(str(exc)) or type(exc).__name__
             raise _Again(f"cannot be reached: {why}") from None
@@ -147,9 +163,9 @@ class Teacher:
             wait = retry_after(response.headers)
             if wait is not None and wait > _LONGEST_WAIT_S:
                 raise self._error(f"{told} (and wants a pause of {wait:.0f} s: go on after it)")
-            raise _Again(told, wait)
+            raise _Again(told, wait, TaskRefused if status in _TIMED_OUT else TeacherError)
         if status != 200:
-            raise self._error(told)
+            raise self._error(told, TaskRefused if status in _REFUSED else TeacherError)
         try:
             return replace(read_completion(value), seconds=seconds)
         except ValueError as exc:
@@ -157,8 +173,8 @@ class Teacher:
                 f"sent {exc}; --teacher takes the API's base, which often ends with /v1: {said}"
             ) from None
 
-    def _error(self, fault: str) -> TeacherError:
-        return TeacherError(fault, f"the teacher at {self.host}")
+    def _error(self, fault: str, kind: type[TeacherError] = TeacherError) -> TeacherError:
+        return kind(fault, f"the teacher at {self.host}")
 
     def _shown(self, text: str) -> str:
         """The beginning of a text on one line, without the key, which endpoints like to quote."""

@@ -1,9 +1,13 @@
-"""A version's probes as the proof that an engine asks for; `gateway.probe` judges the answers.
+"""A version's files and probes as the proof that an engine asks for; `gateway.probe` judges the
+answers.
 
 Above stands the swap. An engine of several servers asks each for the proof, whenever it loads the
 version there.
 """
 
+from functools import partial
+
+from gateway.adapters.store import require_unchanged
 from gateway.engines.base import Engine, Proof
 from gateway.errors import EngineDown, ProbeFailed
 from gateway.manifest import Adapter
@@ -12,7 +16,8 @@ from gateway.router import Router
 
 
 def proof_of(adapter: Adapter, *, everywhere: bool = True) -> Proof:
-    """The manifest's probes, to be answered by an engine that has loaded the adapter."""
+    """The folder as it came in, and then the manifest's probes, to be answered by an engine that
+    has loaded the adapter."""
 
     async def prove(engine: Engine) -> None:
         failed = await failed_probes(Router(engine), adapter)
@@ -20,7 +25,7 @@ def proof_of(adapter: Adapter, *, everywhere: bool = True) -> Proof:
             where = ", ".join(status.url for status in engine.status)
             raise ProbeFailed(f"{failed[0]}" + (f" (replica {where})" if where else ""))
 
-    return Proof(prove, everywhere)
+    return Proof(prove, everywhere, before=partial(require_unchanged, adapter))
 
 
 async def require_proven(engine: Engine, version: str) -> None:

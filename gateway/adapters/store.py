@@ -65,21 +65,12 @@ class AdapterStore:
         self._problems = frozenset(problems)
         return news
 
-    async def verify(self, adapter: Adapter) -> None:
-        """Read a version's files again. Raises AdapterRefused if they are not what came in."""
-        try:
-            found = await asyncio.to_thread(folder_digest, adapter.folder)
-        except OSError as exc:
-            raise AdapterRefused(f"{adapter.folder}: {exc.strerror}") from exc
-        if found != adapter.digest:
-            raise AdapterRefused(_CHANGED)
-
     async def configure(self, folder: Path) -> Adapter:
-        """Take in a folder that the configuration names, where it lies. Raises AdapterRefused."""
+        """Take in a folder that the configuration names, where it lies; of a version that is stored
+        already the stored folder goes on serving. Raises AdapterRefused."""
         adapter = await self._checked(folder)
-        self._adapters[adapter.version] = adapter
         self._configured.add(adapter.version)
-        return adapter
+        return self._adapters.setdefault(adapter.version, adapter)
 
     async def add(self, folder: Path) -> Adapter:
         """Copy an adapter folder into the store; adding the same version again changes nothing.
@@ -129,9 +120,17 @@ class AdapterStore:
         return versions[-1]
 
     async def remove(self, version: str) -> None:
-        """Delete a stored version; a configured one is only forgotten. Raises UnknownAdapter."""
+        """Delete a stored version; a configured one is only forgotten.
+
+        Raises:
+            UnknownAdapter: it is not stored.
+            AdapterRefused: its removal cannot be kept. Nothing has changed.
+        """
         adapter = self.find(version)
-        await self._records.drop_adapter(adapter.version)
+        try:
+            await self._records.drop_adapter(adapter.version)
+        except sqlite3.Error as exc:
+            raise AdapterRefused(f"{adapter.version} cannot be removed: {exc}") from exc
         self._adapters.pop(adapter.version, None)
         if self._holds(adapter.folder) and not self.is_configured(adapter.version):
             await asyncio.to_thread(_delete, adapter.folder)
@@ -151,6 +150,16 @@ class AdapterStore:
                 f"{digest[:SHOWN_DIGITS]}"
             )
         return adapter
+
+
+async def require_unchanged(adapter: Adapter) -> None:
+    """Read a version's files again. Raises AdapterRefused if they are not what came in."""
+    try:
+        found = await asyncio.to_thread(folder_digest, adapter.folder)
+    except OSError as exc:
+        raise AdapterRefused(f"{adapter.folder}: {exc.strerror}") from exc
+    if found != adapter.digest:
+        raise AdapterRefused(f"{adapter.version}: {_CHANGED}")
 
 
 def _beside(home: Path) -> Path:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from gateway.adapters.active import Active, ActiveAdapters
 from gateway.adapters.probing import proof_of, require_proven
 from gateway.adapters.retire import Retirement
-from gateway.adapters.store import AdapterStore
+from gateway.adapters.store import AdapterStore, require_unchanged
 from gateway.adapters.succession import Succession
 from gateway.adapters.trial import Trial, TrialKind
 from gateway.engines.base import Engine
@@ -114,6 +114,7 @@ class Swap:
             await self._bring_up(adapter, served, probe=False)
             if previous is not None:
                 try:
+                    await require_unchanged(previous)
                     await self._load(previous, probe=False)
                     before = (previous, toolset or previous.manifest.toolset)
                 except PointsmanError as exc:
@@ -154,7 +155,12 @@ class Swap:
         return await self._succession.roll_back(name)
 
     async def remove(self, adapter: Adapter) -> None:
-        """Delete a stored version. Raises Conflict while it is needed or answers requests."""
+        """Delete a stored version.
+
+        Raises:
+            Conflict: it is needed or answers requests.
+            UnknownAdapter, AdapterRefused: as `AdapterStore.remove`.
+        """
         version = adapter.version
         async with self._one_at_a_time:
             if use := self._succession.use_of(version):
@@ -185,10 +191,16 @@ class Swap:
     async def _bring_up(self, adapter: Adapter, toolset: str, *, probe: bool) -> None:
         if probe:  # else whether servers have listed yet would decide what a start brings up
             self._refuse_dead(adapter, toolset)
-        await self._step("verify", adapter, self._store.verify(adapter))
+        await self._step("verify", adapter, require_unchanged(adapter))
         await self._step("load", adapter, self._load(adapter, probe=probe))
         if probe:
             await self._step("probe", adapter, require_proven(self._engine, adapter.version))
+            if not adapter.manifest.probes:
+                logger.warning(
+                    "adapter %s has no probes: nothing shows that it answers as it must",
+                    adapter.version,
+                    extra={"event": "adapter_not_probed", "adapter": adapter.version},
+                )
 
     async def _load(self, adapter: Adapter, *, probe: bool) -> None:
         # A server elsewhere may run anything by now: it is judged by the probes whenever it loads.

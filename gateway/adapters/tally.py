@@ -50,6 +50,11 @@ class Counts:
         return self.of("invalid") + self.errors
 
     @property
+    def no_tool(self) -> int:
+        """Requests that were answered with no_tool."""
+        return self.of("no_tool")
+
+    @property
     def left(self) -> int:
         """Requests that neither a call nor a no_tool answered."""
         return self.broken + self.of("abstained")

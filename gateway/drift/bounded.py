@@ -36,6 +36,11 @@ def is_deep(value: Any) -> bool:
 
 def same(first: Any, second: Any) -> bool:
     """Whether two values are equal as JSON: 1 is 1.0, true is not 1, key order does not count."""
+    try:
+        if first != second:  # Far faster, and never wrong where it tells a difference.
+            return False
+    except RecursionError:
+        pass
     pairs: list[tuple[Any, Any]] = [(first, second)]
     while pairs:
         one, other = pairs.pop()

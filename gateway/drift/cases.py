@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from gateway.drift.bounded import same, text_of
-from gateway.drift.unions import constraints
+from gateway.drift.unions import constraints, recurs
 from gateway.drift.values import ABSENT
 from gateway.drift.words import LISTS, MAPS, SINGLE, TEXTS, Schema, inner, squeezed
+
+_INVERTING = ("not", "if", "oneOf")
 
 
 def cases(schema: Schema) -> tuple[list[Schema], Schema]:
@@ -28,6 +30,9 @@ def merged(branches: list[Schema], rest: Schema) -> Iterator[Schema]:
     """The cases of a schema, one type each; where merging is not exact, a wider case."""
     for branch in branches:
         own = constraints(branch)
+        if recurs(own):  # What leads back to the branch means the branch as it stands.
+            yield own
+            continue
         if rest and not own.keys() & rest.keys() and _is_flat(own) and _is_flat(rest):
             own = {**rest, **own}
         types = own.get("type")
@@ -46,9 +51,26 @@ def holds_unevaluated(schema: Schema) -> bool:
     return "unevaluatedProperties" in schema or "unevaluatedItems" in schema
 
 
-def recurs(*schemas: Schema) -> bool:
-    """Whether a reference leads back, in which case steps must be taken on both sides alike."""
-    return any('"$recurse"' in text_of(schema) for schema in schemas)
+def inverts(schema: Schema) -> bool:
+    """Whether a reference leads back through a keyword that turns wider into narrower.
+
+    There it takes more than a wider schema behind the reference for every value to be accepted
+    still: what the reference leads back to must accept the same values as before.
+    """
+    places: list[Any] = [schema]
+    while places:
+        node = places.pop()
+        if not isinstance(node, dict):
+            continue
+        turning = {key: node[key] for key in _INVERTING if key in node}
+        if holds_unevaluated(node):
+            turning = node
+        elif "maxContains" in node:
+            turning["contains"] = node.get("contains")
+        if recurs(turning):
+            return True
+        places += inner(node)
+    return False
 
 
 def same_text(key: str, was: Any, now: Any) -> bool:

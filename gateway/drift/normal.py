@@ -5,7 +5,8 @@
   definitions never count;
 - titles, examples, comments, `$schema`, `$id`, definitions and other notation are left out;
 - `const` is an `enum` of one; a type list of one is its type; lists without order are sorted;
-  keywords that refuse nothing are left out; 1.0 is 1;
+  keywords that refuse nothing are left out, unless what they evaluate is asked for; 1.0 is 1;
+- keywords beside a `$ref` stand in an `allOf` with it, but for those that look at all of it;
 - `nullable` is an `anyOf` with null, as its authors mean it, also beside an `enum`; an `anyOf`
   whose branches have types apart is one schema with a list of types, where that says the same;
 - schemas of earlier drafts are brought to 2020-12; a keyword that the schema's own draft does
@@ -18,12 +19,12 @@ and levels, else it raises `Unbounded`. Imports nothing but the keywords.
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, cast
+from functools import cached_property
+from typing import Any, NamedTuple, Self, cast
 from urllib.parse import unquote
 
 from gateway.drift.bounded import Unbounded, text_of
 from gateway.drift.tidy import plain, tidy
-from gateway.drift.unions import union
 from gateway.drift.words import (
     BEGAN,
     DEFINITIONS,
@@ -34,6 +35,7 @@ from gateway.drift.words import (
     NOTATION,
     SINGLE,
     TEXTS,
+    UNEVALUATED,
     Schema,
     dialect,
 )  # fmt: skip
@@ -47,8 +49,29 @@ NEVER: Schema = {"not": {}}
 """The schema `false`."""
 _IDENTIFIERS = frozenset({"$id", "$anchor", "$dynamicAnchor", "$recursiveAnchor"})
 _DYNAMIC = frozenset({"$dynamicRef", "$recursiveRef"})
-_Open = tuple[tuple[str, int, int], ...]
-"""The references being inlined: pointer, and how deep in values and in unions each stands."""
+_SILENT = NOTATION | DEFINITIONS | _IDENTIFIERS | {*TEXTS, "nullable"}
+_AROUND = UNEVALUATED | {"nullable"}
+"""Keywords that mean the whole of a schema, what a reference beside them refers to included."""
+
+
+class _Place(NamedTuple):
+    """Where a schema stands: how deep in values and in unions, and the references being inlined."""
+
+    deep: int = 0
+    unions: int = 0
+    opened: tuple[tuple[str, int, int], ...] = (("#", 0, 0),)
+
+    def below(self) -> Self:
+        """The place of a schema for a value within the value."""
+        return self._replace(deep=self.deep + 1)
+
+    def branch(self) -> Self:
+        """The place of one of several schemas for the same value."""
+        return self._replace(unions=self.unions + 1)
+
+    def inlining(self, reference: str) -> Self:
+        """The same place, from where the reference is inlined."""
+        return self._replace(opened=(*self.opened, (reference, self.deep, self.unions)))
 
 
 def normal(root: Any) -> Schema:
@@ -59,7 +82,7 @@ def normal(root: Any) -> Schema:
     """
     if not isinstance(root, dict):
         return _boolean(root)
-    return _Reader(cast(Schema, root)).read(root, 0, 0, (("#", 0, 0),))
+    return _Reader(cast(Schema, root)).read(root, _Place())
 
 
 def _boolean(schema: Any) -> Schema:
@@ -75,19 +98,23 @@ class _Reader:
         self._root = root
         self._draft = dialect(root) or LATEST
         self._left = MAX_NODES
+        self._evaluates = '"unevaluated' in text_of(root)
         names = _IDENTIFIERS | ({"id"} if self._draft == 4 else set[str]())
         self._nested_ids = _has_identifier(list(root.values()), names)
         self._ids = self._nested_ids or _has_identifier(root, names)
 
-    def read(self, schema: Any, deep: int, unions: int, opened: _Open) -> Schema:
+    def read(self, schema: Any, place: _Place) -> Schema:
         self._left -= 1
-        if self._left < 0 or deep + unions > MAX_LEVELS:
+        if self._left < 0 or place.deep + place.unions > MAX_LEVELS:
             raise Unbounded
         if not isinstance(schema, dict):
             return _boolean(schema)
         node = cast(Schema, schema)
         if isinstance(node.get("$ref"), str):
-            return self._referring(node, deep, unions, opened)
+            return self._referring(node, place)
+        if node.get("nullable") is True:
+            place = place.branch()
+        below, branch = place.below(), place if _is_wrapper(node) else place.branch()
         found: Schema = {}
         for key, value in node.items():
             if key in NOTATION or key in DEFINITIONS or key in _IDENTIFIERS:
@@ -97,32 +124,23 @@ class _Reader:
             if self._is_alien(key, value):
                 found[f"{key}@{self._draft}"] = value
             else:
-                found[key] = self._member(key, value, deep, unions, opened)
-        self._list_of_items(node, found, deep, unions, opened)
-        return tidy(found)
+                found[key] = self._member(key, value, below, branch)
+        self._list_of_items(node, found, below)
+        return tidy(found, evaluates=self._evaluates)
 
-    def _member(self, key: str, value: Any, deep: int, unions: int, opened: _Open) -> Any:
+    def _member(self, key: str, value: Any, below: _Place, branch: _Place) -> Any:
         """The value of one keyword, with the schemas in it read."""
         if key in MAPS and isinstance(value, dict):
             members = cast(Schema, value).items()
-            return {name: self.read(item, deep + 1, unions, opened) for name, item in members}
+            return {name: self.read(item, below) for name, item in members}
         if key in LISTS and isinstance(value, list):
-            return self._listed(key, cast(list[Any], value), deep, unions, opened)
+            place = below if key == "prefixItems" else branch
+            return [self.read(item, place) for item in cast(list[Any], value)]
         if key in SINGLE and isinstance(value, dict | bool):
-            return self.read(value, deep + 1, unions, opened)
-        return [value, self._identity()] if key in _DYNAMIC else plain(value)
+            return self.read(value, below)
+        return [value, self._identity] if key in _DYNAMIC else plain(value)
 
-    def _listed(
-        self, key: str, value: list[Any], deep: int, unions: int, opened: _Open
-    ) -> list[Schema]:
-        if key == "prefixItems":
-            return [self.read(item, deep + 1, unions, opened) for item in value]
-        inside = unions + (len(value) > 1)
-        return [self.read(item, deep, inside, opened) for item in value]
-
-    def _list_of_items(
-        self, node: Schema, found: Schema, deep: int, unions: int, opened: _Open
-    ) -> None:
+    def _list_of_items(self, node: Schema, found: Schema, below: _Place) -> None:
         """`items` and `additionalItems` of the drafts before 2020-12."""
         if self._draft >= 2020:
             return
@@ -132,24 +150,20 @@ class _Reader:
         if not isinstance(items, list):
             return
         del found["items"]
-        found["prefixItems"] = self._listed(
-            "prefixItems", cast(list[Any], items), deep, unions, opened
-        )
+        found["prefixItems"] = [self.read(item, below) for item in cast(list[Any], items)]
         if rest is not None:
-            found["items"] = self.read(rest, deep + 1, unions, opened)
+            found["items"] = self.read(rest, below)
 
     def _is_alien(self, key: str, value: Any) -> bool:
         if key == "format" and isinstance(value, str):
             return FORMATS.get(value, 0) > self._draft
-        if key == "dependencies":
-            return self._draft >= 2019
         if key == "items" and isinstance(value, list):
             return self._draft >= 2020
         if key == "id":
             return True
         return BEGAN.get(key, 0) > self._draft
 
-    def _referring(self, node: Schema, deep: int, unions: int, opened: _Open) -> Schema:
+    def _referring(self, node: Schema, place: _Place) -> Schema:
         reference: str = node["$ref"]
         texts = {key: plain(node[key]) for key in TEXTS if key in node}
         others = {
@@ -157,24 +171,18 @@ class _Reader:
             for key, value in node.items()
             if key not in ("$ref", *TEXTS) and key not in NOTATION and key not in DEFINITIONS
         }
-        if self._draft <= 7:
-            others = {}
-        if others == {"nullable": True}:
-            inner = self.read({"$ref": reference}, deep, unions + 1, opened)
-            return union({"anyOf": [inner, {"type": "null"}], **texts})
-        if others:
-            both = [{"$ref": reference}, others]
-            parts = [self.read(part, deep, unions + 1, opened) for part in both]
-            return tidy({"allOf": parts, **texts})
+        if others and self._draft > 7:
+            around = {key: others.pop(key) for key in sorted(_AROUND & others.keys())}
+            parts = [{"$ref": reference}, *([others] if others else [])]
+            return self.read({"allOf": parts, **around, **texts}, place)
         target = self._target(reference)
         if target is _NOWHERE:
-            identity = self._identity() if self._ids or reference.startswith("#") else ""
+            identity = self._identity if self._ids or reference.startswith("#") else ""
             return {"$ref": [reference, identity], **texts}
-        for pointer, above, around in opened:
+        for pointer, deep, unions in place.opened:
             if pointer == reference:
-                return {"$recurse": [deep - above, unions - around], **texts}
-        inlined = self.read(target, deep, unions, (*opened, (reference, deep, unions)))
-        return {**inlined, **texts}
+                return {"$recurse": [place.deep - deep, place.unions - unions], **texts}
+        return {**self.read(target, place.inlining(reference)), **texts}
 
     def _target(self, reference: str) -> Any:
         if self._nested_ids or not (reference == "#" or reference.startswith("#/")):
@@ -194,12 +202,19 @@ class _Reader:
                 return _NOWHERE
         return place
 
+    @cached_property
     def _identity(self) -> str:
         """What a reference that cannot be followed here may depend on: the whole document."""
         return hashlib.sha256(text_of(self._root).encode()).hexdigest()
 
 
 _NOWHERE = object()
+
+
+def _is_wrapper(node: Schema) -> bool:
+    """Whether a schema says no more than the only schema of its list, but for texts."""
+    said = [value for key, value in node.items() if key not in _SILENT]
+    return len(said) == 1 and isinstance(said[0], list) and len(cast(list[Any], said[0])) == 1
 
 
 def _has_identifier(value: Any, names: frozenset[str]) -> bool:

@@ -7,13 +7,16 @@ from typing import Any, cast
 
 from gateway.drift.bounded import text_of
 from gateway.drift.unions import type_of, union
-from gateway.drift.words import Schema
+from gateway.drift.words import UNEVALUATED, Schema
 
-_EMPTY: dict[str, Any] = {
-    "required": [], "properties": {}, "minLength": 0, "minItems": 0, "minProperties": 0,
-    "uniqueItems": False, "additionalProperties": {}, "items": {}, "nullable": False,
-    "unevaluatedItems": {}, "unevaluatedProperties": {}, "propertyNames": {}, "allOf": [],
-}  # fmt: skip
+_EMPTY: tuple[tuple[str, Any], ...] = (
+    ("required", []), ("properties", {}), ("minLength", 0), ("minItems", 0), ("minProperties", 0),
+    ("uniqueItems", False), ("additionalProperties", {}), ("items", {}), ("nullable", False),
+    ("unevaluatedItems", {}), ("unevaluatedProperties", {}), ("propertyNames", {}),
+    ("propertyNames", {"type": "string"}), ("allOf", []),
+)  # fmt: skip
+_EVALUATING = UNEVALUATED | {"items", "additionalProperties"}
+"""Keywords that evaluate whatever they accept, which one around them may ask about."""
 
 
 def plain(value: Any) -> Any:
@@ -27,8 +30,11 @@ def plain(value: Any) -> Any:
     return value
 
 
-def tidy(node: Schema) -> Schema:
-    """One schema whose members are in normal form already."""
+def tidy(node: Schema, *, evaluates: bool) -> Schema:
+    """One schema whose members are in normal form already.
+
+    `evaluates` keeps keywords that refuse nothing but evaluate everything.
+    """
     if "const" in node and "enum" not in node:
         node["enum"] = [node.pop("const")]
     if isinstance(node.get("enum"), list):
@@ -37,7 +43,9 @@ def tidy(node: Schema) -> Schema:
     if isinstance(required, list) and all(isinstance(n, str) for n in cast(list[Any], required)):
         node["required"] = sorted(set(cast(list[str], required)))
     _tidy_type(node)
-    for key, empty in _EMPTY.items():
+    for key, empty in _EMPTY:
+        if evaluates and key in _EVALUATING:
+            continue
         if key in node and node[key] == empty and isinstance(node[key], type(empty)):
             del node[key]
     return union(node)

@@ -1,7 +1,8 @@
 """Unions in normal form: `nullable`, `anyOf`, `oneOf` and `allOf` brought to the simplest equal.
 
 A step is taken only where the result refuses and accepts exactly the same values and loses no
-description. Works on one schema whose members are in normal form; imports only the keywords.
+description. A union that leads back is left as it stands: the reference counts its levels. Works on
+one schema whose members are in normal form; imports only the keywords.
 """
 
 from typing import Any, cast
@@ -23,10 +24,12 @@ def union(node: Schema) -> Schema:
         node = _hoisted(node, "allOf", node["allOf"][0])
     if not isinstance(node.get("anyOf"), list) or not node["anyOf"]:
         return node
-    branches = _flat(node["anyOf"])
+    leads_back = recurs(*node["anyOf"])
+    branches = node["anyOf"] if leads_back else _flat(node["anyOf"])
     if len(branches) == 1:
         return _hoisted(node, "anyOf", branches[0])
-    merged = None if constraints(node).keys() - {"anyOf"} else _merged(branches)
+    is_mixed = leads_back or constraints(node).keys() - {"anyOf"}
+    merged = None if is_mixed else _merged(branches)
     node = {**node, "anyOf": branches}
     return node if merged is None else _hoisted(node, "anyOf", merged)
 
@@ -34,6 +37,11 @@ def union(node: Schema) -> Schema:
 def constraints(node: Schema) -> Schema:
     """A schema without its own texts."""
     return {key: value for key, value in node.items() if key not in TEXTS}
+
+
+def recurs(*schemas: Schema) -> bool:
+    """Whether a reference leads back, in which case steps must be taken on both sides alike."""
+    return any('"$recurse"' in text_of(schema) for schema in schemas)
 
 
 def types_of(node: Schema) -> frozenset[str]:
@@ -71,9 +79,10 @@ def type_of(value: Any) -> str:
 
 def _nullable(node: Schema) -> Schema:
     texts = {key: node[key] for key in TEXTS if key in node}
-    rest = {k: v for k, v in node.items() if k not in TEXTS and k != "nullable"}
-    if not rest or (_is_plain(rest, types_of(rest)) and "null" in types_of(rest)):
-        return union({**texts, **rest})
+    rest = union({k: v for k, v in node.items() if k not in TEXTS and k != "nullable"})
+    types = types_of(rest)
+    if not rest or ("null" in types and _is_plain(rest, types) and not recurs(rest)):
+        return union({**texts, "allOf": [rest]})
     return union({**texts, "anyOf": [rest, dict(_NULL)]})
 
 

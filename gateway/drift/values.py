@@ -4,10 +4,11 @@ Schemas are in normal form. A validator ignores keywords that it does not know; 
 one is not proven to accept anything. Knows single schemas, not drift.
 """
 
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
 import jsonschema_rs
 
+from gateway.compiling import compiled
 from gateway.drift.bounded import text_of
 from gateway.drift.unions import constraints, types_of
 from gateway.drift.words import LISTS, MAPS, OF_TYPE, SINGLE, TEXTS, UNEVALUATED, Schema, inner
@@ -30,10 +31,7 @@ def accepts(schema: Schema, values: list[Any]) -> bool:
     if not _is_whole(own):
         return False
     try:
-        validator = jsonschema_rs.validator_for(
-            own, validate_formats=True, retriever=_refuse,
-            pattern_options=jsonschema_rs.RegexOptions(),
-        )  # fmt: skip
+        validator = compiled(own)
         return all(validator.is_valid(value) for value in values)
     except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError):
         return False
@@ -48,10 +46,6 @@ def listed(schema: Schema) -> list[Any] | None:
     if types <= _SMALL.keys():
         return [value for name in sorted(types) for value in _SMALL[name]]
     return None
-
-
-def _refuse(uri: str) -> NoReturn:
-    raise ValueError(f"{uri} is not fetched")
 
 
 def bare(schema: Any) -> Any:

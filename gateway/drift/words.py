@@ -16,7 +16,7 @@ TEXTS = ("description", "default")
 """Keywords that tell the model something and forbid no value."""
 DEFINITIONS = frozenset({"$defs", "definitions"})
 
-MAPS = frozenset({"properties", "patternProperties", "dependentSchemas"})
+MAPS = frozenset({"properties", "patternProperties", "dependentSchemas", "dependencies"})
 """Keywords that hold schemas by name."""
 LISTS = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
 """Keywords that hold a list of schemas."""
@@ -25,6 +25,10 @@ SINGLE = frozenset({
     "unevaluatedItems", "unevaluatedProperties",
 })  # fmt: skip
 """Keywords that hold one schema."""
+IN_PLACE = (
+    "allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas", "dependencies",
+)  # fmt: skip
+"""Keywords whose schemas are about the very value that the schema around them is about."""
 UNEVALUATED = frozenset({"unevaluatedItems", "unevaluatedProperties"})
 
 LOWER = {"minimum": "number", "exclusiveMinimum": "number"}

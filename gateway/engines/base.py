@@ -68,11 +68,14 @@ class Proof:
     """Asks an engine that has loaded a version whether it answers with it as it must.
 
     `everywhere`: every server that is up must pass. Else those that pass are enough, and the others
-    only get no prompts for the version.
+    only get no prompts for the version. `before`, unless None, is awaited whenever a server
+    elsewhere is about to load the version, be it long after it came into service, and raises
+    AdapterRefused if the folder is no longer what came in.
     """
 
     ask: Callable[["Engine"], Awaitable[None]]
     everywhere: bool = True
+    before: Callable[[], Awaitable[None]] | None = None
 
     async def __call__(self, engine: "Engine") -> None:
         """Raises ProbeFailed if it does not; EngineDown or UnknownModel if it cannot answer."""

@@ -103,6 +103,8 @@ class Holdings:
 
     async def _hold(self, version: str, wanted: Wanted) -> None:
         try:
+            if wanted.proof is not None and wanted.proof.before is not None:
+                await wanted.proof.before()
             await self._engine.load(version, wanted.folder)
             await self._try_out(version, wanted)
         except AdapterRefused as exc:
@@ -138,7 +140,7 @@ class Holdings:
         prompt = await asyncio.to_thread(warming_prompt, version, folder)
         if prompt is None:
             return
-        warming = asyncio.create_task(self._engine.complete(prompt))
+        warming = asyncio.create_task(self._engine.complete(prompt), name=version)
         self._warming.add(warming)
         warming.add_done_callback(self._warmed)
         await asyncio.wait({warming}, timeout=_WARMING_S)
@@ -148,4 +150,5 @@ class Holdings:
     def _warmed(self, warming: asyncio.Task[Completion]) -> None:
         self._warming.discard(warming)
         if not warming.cancelled() and (failure := warming.exception()):
-            logger.warning("vLLM at %s: an adapter was not warmed: %s", self._engine.url, failure)
+            version, url = warming.get_name(), self._engine.url
+            logger.warning("vLLM at %s: adapter %s was not warmed: %s", url, version, failure)

@@ -1,9 +1,9 @@
 """Adapters on one vLLM server: loaded at run time, seen in its list, refused, forgotten.
 
 vLLM never reads a folder again under a name that it knows, and keeps what it cached under name and
-path; so a version stands for one folder whose contents never change, and one that is listed from
-another folder is refused. Below stands the server's API; above, the engine, which checks what needs
-no server.
+path; so a version stands for one folder whose contents never change. One that is listed from
+another folder, as an earlier run may have left it, is unloaded and loaded from here. Below stands
+the server's API; above, the engine, which checks what needs no server.
 """
 
 import asyncio
@@ -54,11 +54,15 @@ class VllmAdapters:
         is: a version's folder never changes.
 
         Raises:
-            AdapterRefused: the server will not load it, or has it from another folder.
+            AdapterRefused: the server will not load it, or has it from another folder although it
+                was loaded here: somebody else wants it from there.
             EngineDown: the server failed.
         """
         there = self.as_seen(version, folder)
         served = await self._server.served()
+        if version not in self.loaded and served.adapters.get(version, there) != there:
+            await self.unload(version)
+            served = await self._server.served()
         if version not in served.adapters:
             answer = await self._server.load(version, there)
             served = await self._listing(version, patient=answer.is_success)

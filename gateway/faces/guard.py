@@ -9,12 +9,16 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from mcp.shared.inbound import MCP_METHOD_HEADER, MCP_PROTOCOL_VERSION_HEADER
+from mcp.types.version import MODERN_PROTOCOL_VERSIONS
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.faces.body import replayed
 from gateway.faces.problem import problem
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+_HEALTH = ("/healthz", "/readyz")
 
 
 class _Room:
@@ -40,6 +44,8 @@ class Guard:
         """`hosts` are host names without port; `*` lets every host in."""
         self._requests = _Room(concurrent_requests, "requests are in work")
         self._streams = _Room(open_streams, "streams are open")
+        # Whoever asks would take a gateway that is full for one that is dead.
+        self._checks = _Room(concurrent_requests, "checks of health are in work")
         self._app = app
         self._body_bytes = body_bytes
         self._hosts = frozenset(host.lower() for host in hosts)
@@ -50,9 +56,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = {
-            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
-        }
+        headers = Headers(scope=scope)
         refusal = self._refusal(headers)
         if refusal is not None:
             await _answer(send, *refusal)
@@ -62,9 +66,7 @@ class Guard:
         if body is None:
             await _answer(send, 413, "too_large", f"a body holds at most {self._body_bytes} bytes")
             return
-        # A stream that waits for news does no work and stays for hours.
-        waits = scope["method"] == "GET" and "text/event-stream" in headers.get("accept", "")
-        room = self._streams if waits else self._requests
+        room = self._room(scope, headers)
         if room.taken >= room.limit:
             detail = f"{room.taken} {room.what} already"
             await _answer(send, 429, "too_many", detail, ((b"retry-after", b"1"),))
@@ -75,7 +77,12 @@ class Guard:
         finally:
             room.taken -= 1
 
-    def _refusal(self, headers: dict[str, str]) -> tuple[int, str, str] | None:
+    def _room(self, scope: Scope, headers: Headers) -> _Room:
+        if scope["path"] in _HEALTH:
+            return self._checks
+        return self._streams if _waits(scope, headers) else self._requests
+
+    def _refusal(self, headers: Headers) -> tuple[int, str, str] | None:
         host = _hostname(headers.get("host", ""))
         if "*" not in self._hosts and host not in self._hosts:
             return 403, "forbidden", f"host {host!r} is not served here"
@@ -107,6 +114,21 @@ class Guard:
             parts.append(part)
             if not message.get("more_body", False):
                 return b"".join(parts)
+
+
+def _waits(scope: Scope, headers: Headers) -> bool:
+    """Whether a request is a stream that waits for news: it does no work and stays for hours.
+
+    Since the revision of 2026-07-28 that is a POST. What its headers say is believed only where
+    the MCP face holds the body against them.
+    """
+    if scope["method"] == "GET":
+        return "text/event-stream" in headers.get("accept", "")
+    return (
+        scope["path"].startswith("/mcp")
+        and headers.get(MCP_PROTOCOL_VERSION_HEADER) in MODERN_PROTOCOL_VERSIONS
+        and headers.get(MCP_METHOD_HEADER) == "subscriptions/listen"
+    )
 
 
 def _hostname(netloc: str) -> str:

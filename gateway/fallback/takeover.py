@@ -68,13 +68,14 @@ class Fallback:
         await self._llm.close()
 
     async def take_over(self, asked: Asked) -> AsyncGenerator[str | Taken]:
-        """Yields pieces of text as they come, and how it was answered last.
+        """Yields pieces of text as they come if they are asked for so (`stream`), and how it was
+        answered last.
 
         Raises:
             FallbackDown, FallbackTimeout: as the LLM.
         """
         back: Sequence[Mapping[str, Any]] = ()
-        texts: list[str] = []
+        told: list[str] = []
         usage = Usage()
         while True:
             written: Written | None = None
@@ -82,21 +83,26 @@ class Fallback:
                 async for piece in pieces:
                     if isinstance(piece, Written):
                         written = piece
-                    else:
-                        texts.append(piece)
+                    elif asked.stream:
+                        told.append(piece)
                         yield piece
             assert written is not None  # the LLM's last piece, or it raised
             usage += written.usage
             decision, errors = judged(written, asked, self._repeats)
             if decision.outcome not in ("invalid", "abstained") or back:
-                yield _taken(written, decision, "".join(texts), usage)
+                # What was told cannot be taken back, be it of an answer that was withheld.
+                yield _taken(written, decision, "".join(told) or written.text, usage)
                 return
             back = _sent_back(written, errors)
 
 
 def judged(written: Written, asked: Asked, repeats: int) -> tuple[Decision, Mapping[str, Any]]:
     """What becomes of an answer, and the errors that its writer is told. An answer without calls
-    is `no_tool`, or an abstention if a call was required."""
+    is `no_tool`, or an abstention if a call was required; calls of one that was cut off are not
+    read, for they may look whole and lack what was still to come."""
+    if written.calls and written.finish in ("length", "content_filter"):
+        reason = f"the answer was cut off ({written.finish}), its calls may not be whole"
+        return _withheld(Decision("invalid", reason=reason, reason_code="parse"), ())
     try:
         calls = tuple(Call(call.tool, arguments_of(call.arguments)) for call in written.calls)
     except ValueError as exc:
@@ -199,7 +205,7 @@ def _read(arguments: str) -> str:
         return "{}"
 
 
-def _taken(written: Written, decision: Decision, text: str, usage: Usage) -> Taken:
+def _taken(written: Written, decision: Decision, text: str | None, usage: Usage) -> Taken:
     called = decision.outcome == "call"
     refusal = written.refusal
     if decision.outcome in ("invalid", "abstained"):
@@ -211,7 +217,7 @@ def _taken(written: Written, decision: Decision, text: str, usage: Usage) -> Tak
         model=written.model,
         decision=decision,
         ids=tuple(call.id for call in written.calls) if called else (),
-        text=text or None,
+        text=text,
         refusal=refusal,
         finish=finish,
         usage=usage,

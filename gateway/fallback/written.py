@@ -78,7 +78,8 @@ class Parts:
         self.finish: str | None = None
         self._texts: list[str] = []
         self._refusals: list[str] = []
-        self._calls: dict[int, list[str]] = {}  # index -> id, name, arguments
+        self._calls: list[list[str]] = []  # id, name, arguments
+        self._at: dict[int, list[str]] = {}  # index -> the call that was opened there last
         self._model: str | None = None
         self._usage = Usage()
 
@@ -94,19 +95,29 @@ class Parts:
             text += message.content or ""
             self._refusals.append(message.refusal or "")
             for place, call in enumerate(message.tool_calls or ()):
-                index = place if call.index is None else call.index
-                parts = self._calls.setdefault(index, ["", "", ""])
+                parts = self._call(place if call.index is None else call.index, call)
                 parts[0] = parts[0] or call.id or ""
                 parts[1] = parts[1] or call.function.name or ""
                 parts[2] += call.function.arguments or ""
         self._texts.append(text)
         return text
 
+    def _call(self, index: int, piece: _Call) -> list[str]:
+        """The call that a piece belongs to."""
+        parts = self._at.get(index)
+        # Some servers give every call the same index, or none: there another id opens another
+        # call. An id without a name opens none, for others give each piece an id of its own.
+        another = piece.id and piece.function.name
+        if parts is None or (another and parts[0] not in ("", piece.id)):
+            parts = self._at[index] = ["", "", ""]
+            self._calls.append(parts)
+        return parts
+
     def written(self, model: str) -> Written:
         """The whole answer; `model` is who wrote it if it does not say so."""
         calls = (
             WrittenCall(id or f"call_{index}", name, arguments)
-            for index, (id, name, arguments) in sorted(self._calls.items())
+            for index, (id, name, arguments) in enumerate(self._calls)
         )
         return Written(
             text="".join(self._texts) or None,

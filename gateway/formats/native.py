@@ -18,7 +18,6 @@ from gateway.formats.template import AnswerTemplate, answer_template, assistant_
 from gateway.grammar import DECODER, MAX_CALLS, REASON_CHARS, SPACING, call_schema, read_call
 from gateway.grammar import parse_answer as parse_json
 from gateway.prompt import (
-    TOOL_RESULT_CHARS,
     PromptForm,
     last_turns,
     openai_tools,
@@ -101,7 +100,7 @@ class NativeFormat:
 
 def _turn(message: Message) -> dict[str, Any]:
     if message.role == "tool":
-        return {"role": "tool", "content": message.content[:TOOL_RESULT_CHARS]}
+        return {"role": "tool", "content": message.content}
     made = parse_json(message.content).calls if message.role == "assistant" else ()
     return (
         assistant_turn(calls=made) if made else {"role": message.role, "content": message.content}

@@ -7,7 +7,9 @@ words of the conversation can give. The narrowing is generous, and whether a can
 judged afterwards, as ever. Where the conversation gives none, the schema stays as it is: the model
 then says no_tool, or invents and is withheld.
 
-Only the grammar is narrowed, never the prompt. Pure functions.
+Only the grammar is narrowed, never the prompt, and only by what the model can read of the
+conversation; one of more than 20,000 characters narrows nothing, which leaves the choice to
+grounding. Pure functions.
 """
 
 import re
@@ -16,21 +18,27 @@ from typing import Any, cast
 
 from gateway.grounding.codes import codes, joined_words
 from gateway.grounding.ground import constant_head, said_by_others
+from gateway.grounding.other_numbers import without_other_numbers
+from gateway.prompt import last_turns
 from gateway.types import Message, Toolset
 
 MAX_CANDIDATES = 256
 """More choices than this are as good as none, and cost the decoder time."""
+_MAX_CHARACTERS = 20_000
 _LONGEST = 40
 _MAX_DEPTH = 32
-_ROW = re.compile(r"(?:\[[A-Za-z0-9-]+\]|\\d)(?:\{\d+(?:,\d*)?\}|[+*])?\$")
+_ROW = re.compile(r"(?:\[[A-Za-z0-9-]+\]|\\d)(?:\{(?:\d+,)?(\d*)\}|[+*])?\$")
 """What may follow the head of a pattern: one class of letters and digits, and how many."""
-_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+_EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _SPOKEN_EMAIL = re.compile(r"\b(?:at|dot)\b", re.IGNORECASE)
 
 
 def narrowed(toolset: Toolset, messages: Sequence[Message]) -> Toolset:
     """The toolset with its identifiers narrowed to the conversation's; itself if none are."""
-    offer = _Offer(said_by_others(messages))
+    text = said_by_others(last_turns(messages))
+    if len(text) > _MAX_CHARACTERS:
+        return toolset
+    offer = _Offer(text)
     tools = tuple(
         tool.model_copy(update={"input_schema": schema})
         if (schema := _narrowed(tool.input_schema, offer, 0)) != tool.input_schema
@@ -45,15 +53,14 @@ class _Offer:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._words: frozenset[str] | None = None
         self._found: dict[str, list[str]] = {}
 
     def patterned(self, pattern: str) -> list[str]:
         """Values of a simple pattern; none for any other."""
         if pattern not in self._found:
             head = constant_head(pattern)
-            simple = head and _ROW.fullmatch(pattern.removeprefix(f"^{head}"))
-            self._found[pattern] = self._with_head(head, re.compile(pattern)) if simple else []
+            row = _ROW.fullmatch(pattern.removeprefix(f"^{head}")) if head else None
+            self._found[pattern] = self._with_head(head, row, re.compile(pattern)) if row else []
         return self._found[pattern]
 
     def emails(self) -> list[str]:
@@ -65,19 +72,21 @@ class _Offer:
             self._found["@"] = [] if spoken else _few({*written, *map(str.lower, written)})
         return self._found["@"]
 
-    def _with_head(self, head: str, pattern: re.Pattern[str]) -> list[str]:
-        if self._words is None:
-            self._words = joined_words(self._text, _LONGEST)
+    def _with_head(self, head: str, row: re.Match[str], pattern: re.Pattern[str]) -> list[str]:
+        longest = min(int(row[1] or _LONGEST), _LONGEST)
         # The head may be said, and even be glued to the rest: skuBAG09.
         spoken = re.sub(r"[\W_]", "", head).casefold()
-        cut = {word[len(spoken) :] for word in self._words if word.casefold().startswith(spoken)}
+        words = joined_words(self._text, len(spoken) + longest)
+        numbers = joined_words(without_other_numbers(self._text, head), longest)
+        cut = {word[len(spoken) :] for word in words if word.casefold().startswith(spoken)}
         # Without it, words of letters alone ("in Berlin") are no code; said, it is no part of one.
         bare = {
             word
-            for word in self._words
-            if not word.isalpha() and not word.casefold().startswith(spoken)
+            for word in words
+            if not (word.isalpha() or word.isdecimal() or word.casefold().startswith(spoken))
         }
-        words = bare | cut | codes(self._text, spoken, _LONGEST)
+        bare |= {word for word in numbers if word.isdecimal()}
+        words = bare | cut | codes(self._text, spoken, longest)
         made = {head + form for word in words for form in (word, word.upper(), word.lower())}
         return _few({value for value in made if pattern.fullmatch(value)})
 

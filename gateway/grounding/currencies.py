@@ -18,7 +18,8 @@ from babel import Locale
 from babel.core import get_global
 from babel.numbers import get_currency_name
 
-from gateway.grounding.readings import names_amount, plain_words
+from gateway.grounding.amounts import names_amount
+from gateway.grounding.readings import plain_words
 
 _WORDS = frozenset({
     "ALL", "BAM", "BOB", "COP", "CUP", "GEL", "MAD", "MOP", "MUR", "PEN", "RUB", "SOS", "TOP",

@@ -8,16 +8,20 @@ grounded if one of these readings of the user's or the tools' messages gives it:
 - verbatim, whatever the case;
 - with spaces and separators dropped ("ord 1234", "#1234", "sku mug-12"). Digits must stand as a
   number of their own, so that 1234 grounds neither in 12345 nor in 91234, neither in 1234A nor in
-  the amount 12.34. The constant head of a pattern (`ORD-`) need not be said before digits, nor
-  before one word with digits in it;
+  the amount 12.34. The constant head of a pattern (`ORD-`) need not be said before digits that
+  are not plainly something else (`gateway.grounding.other_numbers`: sums, dates, phone numbers,
+  codes with another head), nor before one word with digits in it; without a head, digits may stand
+  in brackets, and what is as long as an IBAN in groups;
 - spoken: digits as words ("one two three four", "double seven", "twelve thirty four"), an e-mail
   address ("anna dot lee at web dot de"), a code in parts behind its head ("s k u mug one two",
   see `gateway.grounding.codes`);
-- a date in figures or words, with its year;
-- a country by name or code, for a pattern of two capital letters;
+- a date in figures or words, with its year, for a format or a pattern of one;
+- a country by name or code, for a pattern of two capital letters; where the argument asks for a
+  country, neither a state (CA 90001) nor a unit (16 GB) is its code;
 - a currency by name, sign or code, for a pattern that takes codes (`gateway.grounding.currencies`);
-- an amount in any usual notation.
+- an amount in any usual notation (`gateway.grounding.amounts`).
 
+Of a long text only the end is read for what is spoken or has no head, so that the time is bounded.
 System messages and the assistant's texts ground nothing, nor do schemas, whose descriptions say
 "for example ORD-1234". Pure functions.
 """
@@ -31,16 +35,22 @@ from typing import Any
 from mcp.types import Tool
 
 from gateway.arguments import arguments
+from gateway.grounding.amounts import names_amount
 from gateway.grounding.codes import codes
 from gateway.grounding.currencies import is_currency, names_currency
-from gateway.grounding.readings import names_amount, names_country, names_date
-from gateway.grounding.speech import plain_digits, spells_email, spoken_numbers
+from gateway.grounding.other_numbers import without_other_numbers
+from gateway.grounding.readings import names_country, names_date
+from gateway.grounding.speech import plain_digits, recent, spells_email, spoken_numbers
 from gateway.types import Call, Message
 
 LONG_NUMBER_DIGITS = 5
 _GAP = r"[\-‐‑–—_./]{0,2}"
 _HEAD_GAP = r"[\s\-‐‑–—_./:#]{0,2}"
 _DIGIT_GAP = r"[\s\-‐‑–—_]{0,2}"
+_FREE_DIGIT_GAP = r"[\s\-‐‑–—_()]{0,2}"
+_SPACED_GAP = rf"(?:{_GAP}|\s)"
+_SPACED = 15
+"""So long an identifier without a head is written in groups, as an IBAN is."""
 _LITERAL = re.compile(r"^\^((?:[A-Za-z0-9_/:@#\-]|\\[.\-/])+)")
 
 
@@ -78,6 +88,7 @@ class Identifier:
     """An argument that must come from the conversation: where it stands, and its own schema."""
 
     pointer: str
+    name: str
     value: str | int | float
     schema: Mapping[str, Any]
 
@@ -92,7 +103,7 @@ def identifiers(call: Call, tool: Tool) -> Iterator[Identifier]:
     """The call's arguments that are identifiers, in the order of the arguments."""
     for argument in arguments(call, tool):
         if _is_identifier(argument.value, argument.schema):
-            yield Identifier(argument.pointer, argument.value, argument.schema)
+            yield Identifier(argument.pointer, argument.name, argument.value, argument.schema)
 
 
 def _is_identifier(value: str | int | float, schema: Mapping[str, Any]) -> bool:
@@ -123,13 +134,15 @@ def _grounded(identifier: Identifier, source: str, amounts: frozenset[float]) ->
         return spells_email(source, value)
     if is_currency(value, str(schema.get("pattern", ""))):
         return names_currency(source, value, amounts)
-    if _verbatim(value, source):
+    two_capitals = re.fullmatch(r"[A-Z]{2}", value) is not None
+    # In CA 90001 stands a state, so what asks for a country is not read as it stands.
+    if not (two_capitals and "country" in identifier.name.casefold()) and _verbatim(value, source):
         return True
-    if re.fullmatch(r"[A-Z]{2}", value):
+    if two_capitals:
         return names_country(source, value)
     if _separated(value, schema, source):
         return True
-    if schema.get("format") in ("date", "date-time"):
+    if schema.get("format") in ("date", "date-time") or re.fullmatch(r"\d{4}-\d\d-\d\d", value):
         day = _day(value)
         return day is not None and names_date(source, day)
     return _said(value, schema, source)
@@ -151,20 +164,25 @@ def _separated(value: str, schema: Mapping[str, Any], source: str) -> bool:
     characters = _bare(rest)
     if not characters:
         return False
-    gap = _DIGIT_GAP if rest.isdigit() else _GAP
+    numeric = characters.isdigit()
+    if numeric:
+        gap = _DIGIT_GAP if head else _FREE_DIGIT_GAP
+    else:
+        gap = _GAP if head or len(characters) < _SPACED else _SPACED_GAP
     spelt = gap.join(re.escape(character) for character in characters)
-    # An identifier of digits may follow letters ("ord1234"), one with letters only its own head.
     heads = r"(?<!\w)" + _HEAD_GAP.join(map(re.escape, _bare(head))) + _HEAD_GAP
-    no_head = f"(?!{re.escape(_bare(head))})" if head else ""
-    if rest.isdigit():
-        before = r"(?<!\d)(?<!\d[-.])"
+    # Behind it, ".50" or ",50" make an amount of it, while ",5678" begins the next identifier.
+    after = r"(?![\dA-Za-z]|[-.]\d|,\d{1,3}(?!\d))" if numeric else r"(?!\w)"
+    if head and re.search(heads + spelt + after, source, re.IGNORECASE):
+        return True
+    if numeric:
+        # An identifier of digits may follow letters ("order1234"), one with letters its own head.
+        source, before = _headless(source, head), r"(?<!\d)(?<!\d[-.])"
     elif head and rest.isalpha():
         # Without its head, a row of letters is any word.
-        before = heads
+        return False
     else:
-        before = rf"(?:(?<!\w){no_head}|{heads})"
-    # Behind it, ".50" or ",50" make an amount of it, while ",5678" begins the next identifier.
-    after = r"(?![\dA-Za-z]|[-.]\d|,\d{1,3}(?!\d))" if rest.isdigit() else r"(?!\w)"
+        before = r"(?<!\w)" + (f"(?!{re.escape(_bare(head))})" if head else "")
     return re.search(before + spelt + after, source, re.IGNORECASE) is not None
 
 
@@ -173,8 +191,13 @@ def _said(value: str, schema: Mapping[str, Any], source: str) -> bool:
     head, rest = _parts(value, schema)
     compact = _bare(rest).casefold()
     if compact.isdigit():
-        return compact in spoken_numbers(source)
+        return compact in spoken_numbers(_headless(source, head))
     return len(compact) > 2 and compact in codes(source, _bare(head).casefold(), len(compact))
+
+
+def _headless(source: str, head: str) -> str:
+    """The text in which a number may be an identifier whose head, if it has one, is not said."""
+    return without_other_numbers(recent(source), head) if head else source
 
 
 def _parts(value: str, schema: Mapping[str, Any]) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""The ways a person writes a value: dates, countries, amounts.
+"""The ways a person writes a value: dates and countries.
 
 Each function answers one question about a text and is pure. Names of countries and months come
 from the Unicode CLDR (through Babel), in English and in the languages spoken there.
@@ -6,7 +6,6 @@ from the Unicode CLDR (through Babel), in English and in the languages spoken th
 
 import re
 import unicodedata
-from collections.abc import Iterator
 from datetime import date
 from functools import lru_cache
 
@@ -14,7 +13,7 @@ from babel import Locale
 from babel.core import UnknownLocaleError
 from babel.languages import get_official_languages
 
-from gateway.grounding.speech import digitised, spoken_numbers
+from gateway.grounding.speech import digitised
 
 _ALIASES = {
     "GB": ("uk", "u.k", "great britain", "britain", "england", "scotland", "wales",
@@ -39,8 +38,15 @@ _ALIASES = {
     "PS": ("palestine",),
     "MM": ("burma",),
 }  # fmt: skip
-_TOO_LARGE = 1e300
-_NO_COUNTRIES = ("new mexico", "new jersey", "new england", "new south wales")
+_NO_COUNTRIES = (
+    "new mexico", "new jersey", "new england", "new south wales",
+    "north america", "central america", "south america", "latin america",
+)  # fmt: skip
+_STATES = frozenset({
+    "AL", "AR", "AZ", "CA", "CO", "DE", "GA", "ID", "IL", "IN", "KY", "LA", "MA", "MD", "ME", "MN",
+    "MO", "MS", "MT", "NC", "NE", "PA", "SC", "SD", "TN", "VA",
+})  # fmt: skip
+"""Codes of countries that stand before a number as a state of the USA (CA 90001), or as an ID."""
 _MONTH_LANGUAGES = (
     "en", "de", "fr", "es", "it", "pt", "nl", "pl", "cs", "sv", "da", "nb", "fi", "tr", "hu",
     "ro", "hr", "id", "uk", "ru",
@@ -67,10 +73,12 @@ def names_date(text: str, day: date) -> bool:
 
 
 def _names_day_in_words(text: str, d: int, m: int, y: int) -> bool:
-    month = "|".join(re.escape(name) for name in _month_names(m))
+    month = "|".join(re.escape(name) for name in month_names(m))
     number = rf"(?<!\d)0?{d}(?:\s?(?:st|nd|rd|th|er|º|ª|°|ste|de|e|\.))?(?!\d)"
     between = r"[\s,.\-/']*(?:(?:of|the|de|del|di|of the|day|year|in|den|of)[\s,.\-/']*)*"
-    year = rf"'?(?:{y}|{y % 100:02d})(?!\d)"
+    # Two figures are a year with an apostrophe, or where nothing is counted by them.
+    short = rf"(?:'\s?{y % 100:02d}|{y % 100:02d}(?=[^\S\n]*(?:[,.;!?)\n]|$)))"
+    year = rf"(?:{y}|{short})(?!\d|\s?[:.]\s?\d)"
     orders = (
         rf"{number}{between}(?:{month}){between}{year}",
         rf"(?:{month}){between}{number}{between}{year}",
@@ -81,7 +89,8 @@ def _names_day_in_words(text: str, d: int, m: int, y: int) -> bool:
 
 
 @lru_cache(maxsize=16)
-def _month_names(month: int) -> tuple[str, ...]:
+def month_names(month: int) -> tuple[str, ...]:
+    """The names of a month (1 to 12) in small letters, the longest first."""
     names: set[str] = {"sept"} if month == 9 else set()
     for language in _MONTH_LANGUAGES:
         months = Locale.parse(language).months
@@ -98,12 +107,20 @@ def names_country(text: str, code: str) -> bool:
 
     Names count in English and in the country's own official languages.
     """
-    if re.search(rf"(?<![A-Za-z]){re.escape(code)}(?![A-Za-z])", text):
+    if _has_code(text, code):
         return True
     said = plain_words(text)
     for name in _longer_names(code):
         said = re.sub(_as_name(name), " ; ", said)
     return any(re.search(_as_name(name), said) for name in _names(code))
+
+
+def _has_code(text: str, code: str) -> bool:
+    """Whether the code stands for the country: not for a unit (16 GB), nor for a state."""
+    counted = "".join(rf"(?<!\D\d{{{figures}}}\s)" for figures in (1, 2, 3))
+    numbered = r"(?!\s{0,2}[:#]?\s{0,2}[A-Z-]{0,8}\d)" if code in _STATES else ""
+    whole = rf"(?<![A-Za-z0-9]){counted}{re.escape(code)}(?![A-Za-z]){numbered}"
+    return re.search(whole, f" {text}") is not None
 
 
 def _as_name(name: str) -> str:
@@ -146,24 +163,3 @@ def plain_words(text: str) -> str:
     """Small letters without accents, one space at most."""
     bare = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     return re.sub(r"\s+", " ", bare.casefold().replace("’", "'").replace("&", "and"))
-
-
-def names_amount(text: str, amount: float) -> bool:
-    """Whether the text holds a number in any usual notation: 12999.5, 12.999,50, 12 999.50."""
-    if not abs(amount) < _TOO_LARGE:
-        return False
-    for match in re.finditer(r"\d[\d.,' \u00a0\u202f]*", text):
-        if any(abs(value - amount) < 1e-9 for value in _amounts(match[0])):
-            return True
-    return amount == int(amount) and str(int(amount)) in spoken_numbers(text)
-
-
-def _amounts(written: str) -> Iterator[float]:
-    compact = re.sub(r"[' \u00a0\u202f]", "", written).strip(".,")
-    for decimal, thousands in ((".", ","), (",", ".")):
-        candidate = compact.replace(thousands, "").replace(decimal, ".")
-        if candidate.count(".") <= 1:
-            yield float(candidate)
-    yield float(re.sub(r"[.,]", "", compact))
-    for part in re.findall(r"\d+", written):
-        yield float(part)

@@ -9,31 +9,15 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_UNITS = {
-    "zero": 0, "oh": 0, "o": 0, "nought": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5,
-    "six": 6, "seven": 7, "eight": 8, "nine": 9,
-}  # fmt: skip
-_TEENS = {
-    "ten": 10, "eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15,
-    "sixteen": 16, "seventeen": 17, "eighteen": 18, "nineteen": 19,
-}  # fmt: skip
-_TENS = {
-    "twenty": 20, "thirty": 30, "forty": 40, "fourty": 40, "fifty": 50, "sixty": 60,
-    "seventy": 70, "eighty": 80, "ninety": 90,
-}  # fmt: skip
-_REPEATS = {"double": 2, "triple": 3, "treble": 3}
-_ORDINALS = {
-    "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7,
-    "eighth": 8, "ninth": 9, "tenth": 10, "eleventh": 11, "twelfth": 12, "thirteenth": 13,
-    "fourteenth": 14, "fifteenth": 15, "sixteenth": 16, "seventeenth": 17, "eighteenth": 18,
-    "nineteenth": 19, "twentieth": 20, "thirtieth": 30,
-}  # fmt: skip
+from gateway.grounding.number_words import REPEATS, spoken_number
+
 _FILLERS = frozenset({"um", "uh", "er", "erm", "like", "then", "and", ",", "…"})
 _SYMBOLS = {
     "at": "@", "dot": ".", "period": ".", "point": ".", "underscore": "_", "dash": "-",
     "hyphen": "-", "minus": "-", "plus": "+", "slash": "/",
 }  # fmt: skip
 _JOINING = frozenset({".", "-", "_", "+"})
+_MAX_CHARACTERS = 50_000
 _WORD = re.compile(r"[^\W\d_]+|\d+|[^\w\s]|_")
 
 
@@ -54,6 +38,14 @@ class Token:
 def plain_digits(text: str) -> str:
     """The text with the digits of every script as 0 to 9."""
     return text if text.isascii() else re.sub(r"\d", lambda match: str(int(match[0])), text)
+
+
+def recent(text: str) -> str:
+    """The last 50,000 characters of a text: all that is read closely, for nobody speaks more."""
+    if len(text) <= _MAX_CHARACTERS:
+        return text
+    # A word or number that is cut is none.
+    return "".join(text[-_MAX_CHARACTERS:].split(maxsplit=1)[1:])
 
 
 def spells_email(text: str, address: str) -> bool:
@@ -97,17 +89,17 @@ def digitised(text: str) -> str:
 def read_tokens(
     text: str, *, figures: bool = True, signs: bool = True, o_is_zero: bool = True
 ) -> list[Token]:
-    """The text's words, numbers and signs.
+    """The words, numbers and signs of what is read of a text (`recent`).
 
     Spoken numbers are figures and spoken signs ("dash") signs, unless `figures` or `signs` says
     not to; without `o_is_zero` a spelled o stays a letter.
     """
-    words = list(_WORD.finditer(text))
+    words = list(_WORD.finditer(recent(text)))
     plain = [match[0] for match in words]
     tokens: list[Token] = []
     index = 0
     while index < len(words):
-        value, used = _number(plain, index) if figures else ("", 0)
+        value, used = spoken_number(plain, index) if figures else ("", 0)
         written = plain[index]
         if not o_is_zero and plain[index + max(used, 1) - 1] == "o" and _spells(written):
             value = value.replace("0", "o")
@@ -122,7 +114,7 @@ def read_tokens(
 
 def _spells(word: str) -> bool:
     """Whether what a word begins is one letter or figure, perhaps repeated."""
-    return word == "o" or word in _REPEATS
+    return word == "o" or word in REPEATS
 
 
 def _is_loose(words: list[str], index: int) -> bool:
@@ -130,7 +122,7 @@ def _is_loose(words: list[str], index: int) -> bool:
     after = words[index + 1] if index + 1 < len(words) else ""
     if words[index] == "one":
         return before in ("the", "this", "that", "other", "another", "which") or after == "of"
-    return words[index] == "oh" and not _number(words, index + 1)[1] if after else False
+    return words[index] == "oh" and not spoken_number(words, index + 1)[1] if after else False
 
 
 def _spans(tokens: list[Token], wanted: str) -> Iterator[tuple[int, int]]:
@@ -185,42 +177,3 @@ def _joined(run: list[Token]) -> Iterator[str]:
             said = any(token.said for token in run[first:last])
             if said and not (last < len(run) and one_row(run[last - 1], run[last])):
                 yield "".join(token.text for token in run[first:last])
-
-
-def _number(words: list[str], index: int) -> tuple[str, int]:
-    word = words[index]
-    following = words[index + 1] if index + 1 < len(words) else ""
-    if word in _REPEATS and (following in _UNITS or len(following) == 1):
-        return str(_UNITS.get(following, following)) * _REPEATS[word], 2
-    value, used = _small(words, index)
-    if not used:
-        return "", 0
-    scale = words[index + used] if index + used < len(words) else ""
-    if scale in ("hundred", "thousand"):
-        total = int(value) * (100 if scale == "hundred" else 1000)
-        used += 1
-        if index + used < len(words) and words[index + used] == "and":
-            used += 1
-        rest, more = _number(words, index + used) if index + used < len(words) else ("", 0)
-        if more and rest.isdecimal() and int(rest) < (100 if scale == "hundred" else 1000):
-            return str(total + int(rest)), used + more
-        return str(total), used
-    return value, used
-
-
-def _small(words: list[str], index: int) -> tuple[str, int]:
-    word = words[index]
-    if word in _UNITS:
-        return str(_UNITS[word]), 1
-    if word in _TEENS:
-        return str(_TEENS[word]), 1
-    if word in _ORDINALS:
-        return str(_ORDINALS[word]), 1
-    if word in _TENS:
-        step = 2 if index + 1 < len(words) and words[index + 1] == "-" else 1
-        after = words[index + step] if index + step < len(words) else ""
-        unit = _UNITS.get(after) or _ORDINALS.get(after)
-        if unit and unit < 10 and after not in ("o", "oh"):
-            return str(_TENS[word] + unit), step + 1
-        return str(_TENS[word]), 1
-    return "", 0

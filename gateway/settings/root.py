@@ -32,7 +32,8 @@ class AuthConfig(Part):
 
 class LimitsConfig(Part):
     """Bounds on what a client may send or hold. An `open_streams` is one that an agent holds open
-    to be told of news (GET of an event stream); those do no work, and are counted apart."""
+    to be told of news (GET of an event stream, or `subscriptions/listen` over MCP); those do no
+    work, and are counted apart. `/healthz` and `/readyz` are not counted among the requests."""
 
     body_bytes: int = Field(default=1_048_576, gt=0)
     result_bytes: int = Field(default=10_485_760, gt=0)

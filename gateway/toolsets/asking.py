@@ -30,6 +30,7 @@ from gateway.errors import (
 from gateway.toolsets.caller import CALLER, Clock
 from gateway.toolsets.connect import CONNECTION_LOST, SESSION_LOST
 from gateway.toolsets.link import Link
+from gateway.toolsets.outputs import output_error
 
 _OURS = (CONNECTION_CLOSED, CONNECTION_LOST, SESSION_LOST, REQUEST_TIMEOUT, PARSE_ERROR)
 """Codes that tell of the connection, or that the answer is none (the client's parser says so with
@@ -90,34 +91,37 @@ async def _timed(
             caller.clock = None
 
 
-async def result_of(
+def result_of(
     config: ServerConfig, link: Link | None, tool: str, raw: dict[str, Any]
 ) -> CallToolResult:
     """What a server answered to a call, as a result that keeps the tool's output schema.
 
     Raises:
         InputRequired: the tool asks for more input.
-        UpstreamDown: it is no result, or breaks the schema.
+        UpstreamDown: it is no result, or breaks the schema; the call has run, or may have.
     """
     try:
         if raw.get("resultType") == "input_required":
             InputRequiredResult.model_validate(raw, by_name=False)
             raise InputRequired(f"{tool} asks for more input, which nobody here can give", raw)
         result = CallToolResult.model_validate(raw, by_name=False)
-        if not result.is_error and link is not None:
-            await link.check_output(tool, result)
-    except (ValidationError, RuntimeError) as exc:
+    except ValidationError as exc:
         raise UpstreamDown(
-            f"server {config.name} answered {tool} with no result: {_first_reason(exc)}"
+            f"server {config.name} answered {tool} with no result: {_first_reason(exc)}; "
+            "the call may have run"
         ) from exc
+    schema = link.output_schema(tool) if link is not None and not result.is_error else None
+    error = output_error(config.name, tool, schema, result) if schema is not None else None
+    if error is not None:
+        raise UpstreamDown(
+            f"server {config.name} ran {tool}, but its result breaks its output schema: {error}"
+        )
     return result
 
 
-def _first_reason(exc: ValidationError | RuntimeError) -> str:
-    if isinstance(exc, ValidationError):
-        error = exc.errors(include_url=False, include_context=False, include_input=False)[0]
-        return f"{'.'.join(str(part) for part in error['loc'])}: {error['msg']}".removeprefix(": ")
-    return str(exc).split("\n", 1)[0]
+def _first_reason(exc: ValidationError) -> str:
+    error = exc.errors(include_url=False, include_context=False, include_input=False)[0]
+    return f"{'.'.join(str(part) for part in error['loc'])}: {error['msg']}".removeprefix(": ")
 
 
 def check_wire(tool: str, arguments: dict[str, Any]) -> None:

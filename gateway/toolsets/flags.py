@@ -33,11 +33,11 @@ _MARKUP = re.compile(
     r"<!--"
     r"|<(?:script|iframe|img|object|embed|style|svg|link|meta)\b[^<>]*>"
     r"|<(?:important|instructions?|secret|hidden|system[-_ ]?(?:prompt|note|message))>"
-    r"|<(system|assistant)>.*?</\1>"
+    r"|</(?:system|assistant)>"
     r"|<\|(?:im_start|im_end|system|assistant|endoftext)\|>"
-    r"|!\[[^\]]*\]\(https?://"
+    r"|!\[[^\]]{0,300}\]\(https?://"
     r"|\bdisplay\s*:\s*none\b",
-    re.IGNORECASE | re.DOTALL,
+    re.IGNORECASE,
 )
 _TOLD = r"(?:instructions?|prompts?|rules|messages?|directions|guidelines)"
 _INSTRUCTION = re.compile(

@@ -14,7 +14,6 @@ from mcp.client.client import Client
 from mcp.types import (
     CLIENT_CAPABILITIES_META_KEY,
     CLIENT_INFO_META_KEY,
-    CallToolResult,
     LoggingMessageNotification,
     ServerCapabilities,
     ServerNotification,
@@ -110,15 +109,10 @@ class Link:
         session._stamp(data, options)
         await session._dispatcher.notify(method, data["params"] or None, options)
 
-    async def check_output(self, tool: str, result: CallToolResult) -> None:
-        """Check a result against the output schema that the tool was listed with.
-
-        Raises:
-            RuntimeError: the result breaks it.
-        """
+    def output_schema(self, tool: str) -> dict[str, Any] | None:
+        """The output schema that a tool was listed with, if it was with one."""
         session: Any = self.client.session
-        if session._tool_output_schemas.get(tool) is not None:
-            await session.validate_tool_result(tool, result)
+        return session._tool_output_schemas.get(tool)
 
     def caller(self) -> Caller | None:
         """Whose request what just arrived belongs to, as far as that can be told.

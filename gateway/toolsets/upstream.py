@@ -127,7 +127,7 @@ class Upstream:
         answers = caller.answers if caller is not None else {}
         params = {"name": tool, "arguments": arguments, **answers}
         raw = await self.request("tools/call", params, tool)
-        return await result_of(self.config, self._link, tool, raw)
+        return result_of(self.config, self._link, tool, raw)
 
     async def request(
         self, method: str, params: Mapping[str, Any], what: str | None = None

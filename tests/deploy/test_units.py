@@ -1,7 +1,9 @@
 """The systemd units: what they start exists, and they hold what they must."""
 
 import configparser
+import re
 import shlex
+from collections.abc import Iterator
 
 import pytest
 
@@ -39,6 +41,30 @@ def test_vllm_is_reached_from_this_machine_alone_and_stopped_by_its_supervisor()
     assert (service["IPAddressDeny"], service["IPAddressAllow"]) == ("any", "localhost")
     assert "--host 127.0.0.1" in service["ExecStart"]
     assert service["KillMode"] == "mixed"
+
+
+def installed() -> Iterator[tuple[str, bool]]:
+    """What the README's commands put where, and whether they make its folder."""
+    section = (ROOT / "deploy" / "README.md").read_text().split("## systemd\n")[1]
+    for line in section.split("```")[1].strip().splitlines():
+        for command in line.split(" && "):
+            program, *words = shlex.split(command)
+            if program in ("install", "cp"):
+                yield words[-1], "-D" in words
+
+
+def test_what_is_installed_goes_into_a_folder_that_is_made_or_is_systemds() -> None:
+    found = dict(installed())
+    units = [(ROOT / "deploy" / f"{name}.service").read_text() for name in UNITS]
+    read = {path for text in units for path in re.findall(r"/etc/[\w./-]+", text)}
+    assert read <= found.keys()
+    assert {target for target, made in found.items() if not made} == {"/etc/systemd/system/"}
+
+
+def test_the_gateway_is_told_where_its_vllm_listens() -> None:
+    words = shlex.split(unit("pointsman-engine")["Service"]["ExecStart"])
+    host, port = (words[words.index(option) + 1] for option in ("--host", "--port"))
+    assert f'url = "http://{host}:{port}"' in (ROOT / "deploy" / "README.md").read_text()
 
 
 def test_a_word_that_is_no_verb_or_option_is_found() -> None:

@@ -101,6 +101,18 @@ def test_one_withheld_call_withholds_all(place: int) -> None:
     assert decision.reason_code == "not_grounded"
 
 
+def test_the_same_call_twice_is_withheld_unless_it_has_a_fault_of_its_own() -> None:
+    one, same = (Call("t", {"a": {"x": 1, "y": 2.0}}), Call("t", {"a": {"y": 2, "x": 1}}))
+    twice = [CallCheck(one, ()), GOOD, CallCheck(same, ())]
+    decision = judge(*twice, confidence=0.0)
+    assert (decision.outcome, decision.reason_code) == ("abstained", "policy")
+    assert decision.reason == "the same call stands twice in one answer"
+    assert decision.proposal == (one, CALL, same)
+    assert judge(GOOD, replace(GOOD, grounding=INVENTED)).reason_code == "not_grounded"
+    other = Call(CALL.tool, {"order_id": "ORD-4321"})
+    assert judge(GOOD, replace(GOOD, call=other)).outcome == "call"
+
+
 @pytest.mark.parametrize("grade", GRADES)
 def test_only_masked_grades_withhold(grade: DriftGrade) -> None:
     assert (judge(replace(GOOD, drift=grade)).reason_code == "drift") == (grade in MASKED)

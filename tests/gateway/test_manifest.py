@@ -1,6 +1,7 @@
 """Adapter folders: what is read, what is refused and why."""
 
 import json
+import math
 import re
 import struct
 from pathlib import Path
@@ -104,6 +105,8 @@ def test_a_broken_file_is_refused(tmp_path: Path, file: str, content: bytes):
         ({"created": None}, "created"),
         ({"base_model": {"name": "x"}}, "weights_digest"),
         ({"calibration": {"threshold": 1.5}}, "threshold"),
+        ({"calibration": {"scale": math.nan}}, "calibration.scale"),
+        ({"calibration": {"offset": math.inf}}, "calibration.offset"),
         ({"toolset_mode": "any"}, "toolset_mode"),
         ({"toolset_mode": "varied", "prompt": {"form": "name"}}, "shows none of them"),
         ({"surprise": 1}, "surprise"),
@@ -130,6 +133,7 @@ def test_a_manifest_that_cannot_be_served_is_refused_with_the_reason(
         ({"alpha_pattern": {"q_proj": 8}}, "alpha_pattern={'q_proj': 8} is not served by vLLM"),
         ({"modules_to_save": ["lm_head"]}, "modules_to_save=['lm_head']"),
         ({"bias": "all"}, "bias='all'"),
+        ({"lora_bias": True}, "lora_bias=True is not served by vLLM"),
     ],
 )
 def test_a_lora_that_vllm_would_not_serve_is_refused(

@@ -1,5 +1,6 @@
 """The ablation: one change at a time, the same rows for the same seed."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -8,10 +9,14 @@ from gateway.types import Message
 
 pytest.importorskip("trl")
 
+from tests.training.tiny import BASE_MODEL
 from training.ablate import BASELINE, VARIANTS, sample, table
 from training.rows import Row
+from training.servable import require_servable
 from training.settings import Settings
+from training.sft import lora_config
 
+OF_ROWS = {"no_tool_share", "second_stage"}
 CALL = {"tool": "track_order", "arguments": {"order_id": "ORD-1234"}}
 NONE = {"tool": "no_tool", "reason": "chat"}
 ROWS = [
@@ -25,11 +30,22 @@ def result(variant: str, seed: int, exact: float) -> dict[str, Any]:
     return {"variant": variant, "seed": seed, "exact": exact, "seconds": 600.0, **shares}
 
 
+def fields_of(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a variant."""
+    return {**vars(BASELINE), **{k: v for k, v in changes.items() if k not in OF_ROWS}}
+
+
 def test_every_variant_differs_from_the_baseline_in_settings_that_exist():
     for name, changes in VARIANTS.items():
-        fields = {k: v for k, v in changes.items() if k not in ("no_tool_share", "second_stage")}
-        made = Settings(**{**vars(BASELINE), **fields})
-        assert (made != BASELINE) == bool(fields), name
+        made = Settings(**fields_of(changes))
+        assert (made != BASELINE) == bool(changes.keys() - OF_ROWS), name
+
+
+@pytest.mark.skipif(not BASE_MODEL.is_dir(), reason="the base model is not prepared")
+def test_what_a_variant_makes_could_be_served():
+    made = {Settings(**fields_of(changes)) for changes in VARIANTS.values()}
+    for rank, targets in {(settings.rank, settings.target_modules) for settings in made}:
+        require_servable(lora_config(Settings(rank=rank, target_modules=targets)), BASE_MODEL)
 
 
 def test_a_sample_has_the_wanted_share_and_repeats_for_the_same_seed():

@@ -12,9 +12,11 @@ pytest.importorskip("trl")
 from safetensors.torch import load_file  # noqa: E402
 
 from gateway.types import Toolset  # noqa: E402
+from tests.training.folders import run_folder  # noqa: E402
 from tests.training.tiny import TOOLSET, write_base_model, write_rows  # noqa: E402
 from training.dpo import SecondStage, refine  # noqa: E402
 from training.publish import unpublished  # noqa: E402
+from training.run import RunMismatch  # noqa: E402
 from training.settings import Settings  # noqa: E402
 from training.sft import train  # noqa: E402
 
@@ -38,6 +40,18 @@ def test_a_second_stage_goes_on_from_the_first_and_says_so(tmp_path: Path):
     assert before.keys() == after.keys()
     assert any(not torch.equal(before[name], after[name]) for name in before)
     assert unpublished(second, tmp_path / "folder", toolset).manifest.settings["rank"] == 8
+
+
+def test_a_second_stage_is_of_the_toolset_and_the_base_model_of_the_first(tmp_path: Path):
+    toolset = Toolset.from_json(json.loads(TOOLSET.read_text()))
+    rows = write_rows(tmp_path / "train.jsonl", 0, 1)
+    base = write_base_model(tmp_path / "base")
+    first = run_folder(tmp_path / "first", learned={"base_model": "a" * 64})
+    with pytest.raises(RunMismatch, match="first was trained on base_model aaaaaaaa, not "):
+        refine(toolset, rows, base, first, tmp_path / "second", SecondStage())
+    first = run_folder(tmp_path / "first", toolset_mode="varied", form="lines")
+    with pytest.raises(ValueError, match="first learned varied tools"):
+        refine(toolset, rows, base, first, tmp_path / "second", SecondStage())
 
 
 def test_rows_that_give_no_pairs_are_an_error(tmp_path: Path):

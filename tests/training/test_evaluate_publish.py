@@ -14,7 +14,7 @@ from gateway.types import Evidence, Message
 from tests.adapters import support_toolset, write_adapter
 from tests.training.folders import RECORDED, run_folder
 from training.evaluate import Teacher, answers, evaluate, proposals
-from training.publish import PublishRefused, refuse_below, unpublished, write_folder
+from training.publish import PublishRefused, put_back, refuse_below, unpublished, write_folder
 from training.rows import Row
 
 TRACK = {"tool": "track_order", "arguments": {"order_id": "ORD-1234"}}
@@ -209,6 +209,19 @@ def test_a_run_on_varied_tools_is_published_as_one(tmp_path: Path) -> None:
     run = run_folder(tmp_path / "run", toolset_mode="varied")
     with pytest.raises(AdapterRefused, match="shows none of them"):
         unpublished(run, tmp_path / "name", support_toolset())
+
+
+def test_a_folder_that_was_moved_aside_for_a_moment_is_put_back(tmp_path: Path) -> None:
+    run, out = run_folder(tmp_path / "run"), tmp_path / "out"
+    before = unpublished(run, out, support_toolset())
+    out.rename(tmp_path / ".out.replaced")
+    put_back(out)
+    put_back(out)
+    assert read_adapter(out).digest == before.digest
+    after = unpublished(run_folder(tmp_path / "run", seed=8), out, support_toolset())
+    put_back(out)
+    assert read_adapter(out).digest == after.digest
+    assert not list(tmp_path.glob(".*"))
 
 
 async def test_the_page_beside_the_report_names_the_published_version(tmp_path: Path) -> None:

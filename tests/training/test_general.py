@@ -24,11 +24,11 @@ from tests.training.folders import base_model, run_folder
 from training.bfcl.files import Case, read_cases
 from training.bfcl.parts import NO_TOOLSET
 from training.bfcl.run import BASE_SPEC, evaluate_bfcl
-from training.checkpoints import RunMismatch
 from training.commands.benchmark import Asked, Taken, run_benchmark, take
 from training.examples import examples
 from training.general import NAME, SETTINGS, grade, largest_offer, make, prepare
 from training.rows import read_rows
+from training.run import RunMismatch
 
 HELD_OUT = 18
 

@@ -15,13 +15,16 @@ from gateway.engines.base import Prompt
 from gateway.engines.scripted import ScriptedEngine
 from gateway.errors import AdapterRefused, EngineDown
 from gateway.manifest import Adapter, Probe, read_adapter
+from gateway.types import Toolset
+from gateway.weights import weights_digest
 from tests.adapters import support_toolset, write_adapter
 from tests.training.check.made import DESK, no_tool, row, track
 from tests.training.folders import base_model, run_folder
 from training.check.dataset import DatasetRefused
 from training.publish import PublishRefused
 from training.recipe import Recipe, check_data, publish_run
-from training.rows import Row, RowError, row_json
+from training.rows import Row, RowError, ToolsetMismatch, row_json
+from training.run import RunMismatch
 
 VALIDATION = [
     row("where is ORD-1001", track("ORD-1001")),
@@ -251,6 +254,59 @@ async def test_where_a_run_was_made_is_told_by_the_run_or_else_when_it_is_publis
     found = works.served.manifest.environment
     assert found["measured"] == "when published"
     assert set(found["hardware"]) == {"processor", "cores", "threads", "gpus"}
+
+
+async def test_a_run_is_not_published_for_another_toolset_or_base_model(works: Works) -> None:
+    digest = weights_digest(works.recipe.base_model)
+    run_folder(works.folder / "run", learned={"toolset": DESK.fingerprint, "base_model": digest})
+    engine = works.engine()
+    other = {
+        "toolset": Toolset("support", DESK.tools[1:]),
+        "base_model": base_model(works.folder / "other", b"\0\0\x80?"),
+    }
+    for name, value in other.items():
+        with pytest.raises(RunMismatch, match=f"run was trained on {name} "):
+            await works.publish(engine, **{name: value})
+    assert engine.prompts == []
+    await works.publish(engine)
+    assert works.served.manifest.toolset_fingerprint == DESK.fingerprint
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+async def test_rows_for_another_toolset_say_nothing_about_a_run_that_learned_this_one(
+    works: Works, split: str
+) -> None:
+    strangers = [replace(row, toolset="0" * 64) for row in TEST]
+    file = write(works.folder / "strangers.jsonl", strangers)
+    engine = works.engine()
+    with pytest.raises(ToolsetMismatch, match="4 of 4 rows were not made for toolset support"):
+        await works.publish(engine, **{split: file})
+    assert engine.prompts == []
+    run_folder(works.folder / "run", toolset_mode="varied", form="lines")
+    await works.publish(engine, **{split: file})
+
+
+async def test_a_folder_that_cannot_be_written_costs_no_answers(works: Works) -> None:
+    in_the_way = works.folder / ".out.partial"
+    in_the_way.write_text("")
+    with pytest.raises(FileExistsError):
+        await works.publish(probes=[GREETING])
+    in_the_way.unlink()
+    engine = works.engine()
+    await works.publish(engine, probes=[GREETING])
+    assert [prompt.messages[-1]["content"] for prompt in engine.prompts] == [GREETING.request]
+    assert works.served.manifest.probes == (GREETING,)
+
+
+async def test_a_version_in_service_that_a_kill_left_aside_is_put_back_and_compared_with(
+    works: Works,
+) -> None:
+    await works.publish()
+    before = contents(works.out)
+    works.out.rename(works.folder / ".out.replaced")
+    with pytest.raises(PublishRefused, match="3 of 4"):
+        await works.publish(works.engine(wrong=[ONE]))
+    assert contents(works.out) == before
 
 
 def split(folder: Path, **splits: list[Row]) -> Path:

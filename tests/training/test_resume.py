@@ -16,7 +16,7 @@ pytest.importorskip("trl")
 from safetensors.torch import load_file  # noqa: E402
 
 from tests.training.tiny import ROOT, TOOLSET, write_base_model, write_rows  # noqa: E402
-from training.checkpoints import RunMismatch, last_whole, require_same_run  # noqa: E402
+from training.checkpoints import last_whole  # noqa: E402
 
 STEPS = 12
 
@@ -109,10 +109,3 @@ def test_the_newest_whole_checkpoint_counts_and_broken_ones_are_removed(tmp_path
     assert last_whole(tmp_path) == tmp_path / "checkpoint-120"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-120", "checkpoint-60"]
     assert last_whole(tmp_path / "nowhere") is None
-
-
-def test_a_folder_with_another_run_is_refused_with_what_differs(tmp_path: Path):
-    require_same_run(tmp_path / "run", {"rank": 16, "seed": 7, "targets": ("a", "b")})
-    require_same_run(tmp_path / "run", {"rank": 16, "seed": 7, "targets": ("a", "b")})
-    with pytest.raises(RunMismatch, match=r"rank is 8, was 16; seed is 9, was 7$"):
-        require_same_run(tmp_path / "run", {"rank": 8, "seed": 9, "targets": ("a", "b")})

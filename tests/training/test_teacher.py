@@ -12,7 +12,7 @@ from gateway.types import Usage
 from tests.gateway.cli_gateway import unused_port
 from tests.training.generate.endpoint import KEY, Endpoint, completion
 from training.completion import Answer
-from training.teacher import Teacher, TeacherError
+from training.teacher import TaskRefused, Teacher, TeacherError
 
 ASKED = [{"role": "user", "content": "Write one row."}]
 
@@ -89,7 +89,7 @@ async def test_without_a_named_pause_pauses_double():
         (httpx.Response(500, json={"error": {"message": f"broken for {KEY}"}}),
          "the teacher at teacher.test answers 500: broken for [key] (asked 3 times)"),
         (httpx.Response(429), "answers 429: (empty) (asked 3 times)"),
-        (httpx.ReadTimeout("slow"), "did not answer in time (ReadTimeout) (asked 3 times)"),
+        (httpx.ReadTimeout("slow"), "did not answer in time (asked 3 times)"),
         (httpx.RemoteProtocolError("cut off"), "cannot be reached: cut off (asked 3 times)"),
         (httpx.Response(200, json={"error": {"message": "no host", "code": 502}}),
          "answers 502: no host (asked 3 times)"),
@@ -123,6 +123,30 @@ async def test_what_would_not_pass_either_is_told_at_once(answer: httpx.Response
     endpoint = Endpoint(answer)
     assert said in await refusal(endpoint)
     assert (len(endpoint.asked), endpoint.pauses) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("fault", "refused"),
+    [
+        (httpx.Response(400, json={"error": {"code": "content_filter"}}), True),
+        (httpx.Response(413), True),
+        (httpx.Response(422), True),
+        (httpx.Response(504), True),
+        (httpx.ReadTimeout("slow"), True),
+        (httpx.Response(401), False),
+        (httpx.Response(403), False),
+        (httpx.Response(404), False),
+        (httpx.Response(429), False),
+        (httpx.Response(500), False),
+        (httpx.ConnectTimeout("no route"), False),
+    ],
+)
+async def test_a_conversation_that_is_refused_is_told_from_a_teacher_that_fails(
+    fault: Any, refused: bool
+):
+    with pytest.raises(TeacherError) as caught:
+        await ask(Endpoint(fault), attempts=2)
+    assert isinstance(caught.value, TaskRefused) == refused
 
 
 async def test_a_teacher_that_is_not_there_is_named():

@@ -13,15 +13,15 @@ TOOLSET = ROOT / "mcp_servers/support/toolset.json"
 BASE_MODEL = ROOT / ".models" / "smollm2-135m-instruct"
 
 
-def write_base_model(folder: Path) -> Path:
+def write_base_model(folder: Path, *, intermediate_size: int = 32) -> Path:
     """Untrained weights, the same every time."""
     if not BASE_MODEL.is_dir():
         pytest.skip("the base model is not prepared; `make test` does that")
     torch.manual_seed(3)
     tokenizer = transformers.AutoTokenizer.from_pretrained(BASE_MODEL)
     config = transformers.LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=16, intermediate_size=32, num_hidden_layers=2,
-        num_attention_heads=2, num_key_value_heads=1, tie_word_embeddings=True,
+        vocab_size=len(tokenizer), hidden_size=16, intermediate_size=intermediate_size,
+        num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1, tie_word_embeddings=True,
         pad_token_id=tokenizer.pad_token_id, eos_token_id=tokenizer.eos_token_id,
     )  # fmt: skip
     transformers.LlamaForCausalLM(config).save_pretrained(folder)

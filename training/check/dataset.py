@@ -16,9 +16,8 @@ from training.check.leaks import duplicates
 from training.check.lengths import Limit, cut_findings, token_lengths
 from training.check.masks import Masked, masked
 from training.check.report import CheckReport, Finding
-from training.check.targets import Require, offers, target_findings
-from training.imports.gate import REJECTED
-from training.rows import Row, RowError, read_rows, require_toolset
+from training.check.targets import offers, target_findings
+from training.rows import Require, Row, RowError, read_rows, require_toolset
 
 _LISTED = 5
 
@@ -49,10 +48,13 @@ def read_splits(path: Path, toolset: Toolset) -> dict[str, list[Row]]:
     strangers = [
         file
         for file in (*path.glob("*.jsonl"), *path.glob("*/*.jsonl"))
-        if file.relative_to(path).parts[0] not in (*SPLITS, REJECTED)
+        if file.relative_to(path).parts[0] not in SPLITS
     ]
     if strangers:
-        raise RowError(f"{min(strangers)}: belongs to none of the splits {', '.join(SPLITS)}")
+        raise RowError(
+            f"{min(strangers)}: belongs to none of the splits {', '.join(SPLITS)}; "
+            "`dataset import` brings rows into one"
+        )
     found = [name for name in SPLITS if (path / name).is_dir()]
     if not found:
         raise RowError(f"{path}: holds none of the folders {', '.join(SPLITS)}")

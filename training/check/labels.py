@@ -1,5 +1,8 @@
 """Contradictory labels: requests that are alike while their targets are not.
 
+Only rows that were offered the same tools can contradict each other: without the right tool, what
+was a call becomes no_tool, and rows that say so are wanted.
+
 Equal texts must want the same calls (an error). Rows that share only the mask of the whole
 conversation (`Masked.plain`) should want the same tools with the same arguments (a warning, since
 what the mask hides may be the reason). A malformed row is left out there: its value is what makes
@@ -24,12 +27,14 @@ def signature(row: Row) -> Signature:
 
 def contradictions(rows: Sequence[Masked]) -> Iterator[Finding]:
     """Rows of all splits that contradict each other, one finding a text or mask."""
-    texts: dict[Conversation, list[Masked]] = defaultdict(list)
-    plain: dict[Form, dict[Signature, list[Masked]]] = defaultdict(lambda: defaultdict(list))
+    texts: dict[tuple[Conversation, str], list[Masked]] = defaultdict(list)
+    plain: dict[tuple[Form, str], dict[Signature, list[Masked]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
     for item in rows:
-        texts[item.conversation].append(item)
+        texts[item.conversation, item.offer].append(item)
         if item.row.kind != "malformed":
-            plain[item.plain][signature(item.row)].append(item)
+            plain[item.plain, item.offer][signature(item.row)].append(item)
     for same in texts.values():
         if not all(_agree(same[0].row, other.row) for other in same[1:]):
             yield _finding("error", "label_text", same)

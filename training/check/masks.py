@@ -75,8 +75,8 @@ class Masked:
 
     `form` is what the user says in all turns, masked with the values of the row's target too.
     `plain` is the whole conversation with its roles, masked by looks alone: it does not depend on
-    the target, so that rows with contradictory targets share it. `place` is the row's file and
-    line, or its number in its split.
+    the target, so that rows with contradictory targets share it. `offer` is the fingerprint of the
+    tools that were on offer. `place` is the row's file and line, or its number in its split.
     """
 
     row: Row
@@ -84,6 +84,7 @@ class Masked:
     place: str
     form: Form
     plain: Form
+    offer: str
 
     @property
     def conversation(self) -> Conversation:
@@ -97,12 +98,14 @@ def masked(row: Row, toolset: Toolset, split: str, number: int) -> Masked:
     turns = [(turn.role, _noted(turn.content)) for turn in row.messages if turn.role != "system"]
     said = " ".join(noted for role, noted in turns if role == "user")
     plain = [(f"{role}:", *_closed(noted, ())) for role, noted in turns]
+    offered = row.offered or toolset
     return Masked(
         row=row,
         split=split,
         place=row.place or f"{split} row {number}",
-        form=_closed(said, _values(row, row.offered or toolset)),
+        form=_closed(said, _values(row, offered)),
         plain=tuple(word for turn in plain for word in turn),
+        offer=offered.fingerprint,
     )
 
 

@@ -1,7 +1,7 @@
 """Each row's target against its own request and the tools on offer."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from gateway.arguments import arguments
 from gateway.grounding.ground import ungrounded
@@ -9,16 +9,13 @@ from gateway.types import Call, Toolset
 from training.check.arguments import is_free_text, optional
 from training.check.masks import Masked
 from training.check.report import Finding, shown
-from training.rows import Row, ToolsetMismatch
-
-Require = Callable[[Sequence[Row], Toolset], None]
+from training.rows import Require, Row, ToolsetMismatch
 
 
 def offers(rows: Sequence[Masked], toolset: Toolset, require: Require) -> Iterator[Finding]:
     """Rows that were not made for the tools on offer, one error for all.
 
-    `require` is the rule that training itself goes by (`training.rows.require_toolset`, or
-    `require_own_tools` for rows that carry theirs).
+    `require` is the rule that training itself goes by (`training.rows.REQUIRE`).
     """
     try:
         require([item.row for item in rows], toolset)

@@ -8,11 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from gateway.commands.output import FAILED, print_json, print_line, print_table
+from gateway.formats.base import FormatName
+from gateway.manifest import ToolsetMode
 from gateway.prompt import PromptForm
 from training.check.dataset import inspect, read_splits
 from training.check.lengths import Limit
 from training.check.report import CheckReport, Finding
 from training.commands.output import AsJson, errors, read_toolset
+from training.rows import REQUIRE
 
 _LISTED = 10
 _PLACES = 6
@@ -32,6 +35,12 @@ def check(
     base_model: Annotated[
         Path | None, typer.Option(help="Count tokens with this base model's tokenizer.")
     ] = None,
+    toolset_mode: Annotated[
+        ToolsetMode, typer.Option(help="varied: every row carries the tools it offers.")
+    ] = "exact",
+    format: Annotated[
+        FormatName, typer.Option(help="native: the base model's own form of tool calls.")
+    ] = "json",
     form: Annotated[PromptForm, typer.Option(help="How prompts show the toolset.")] = "name",
     max_length: Annotated[int, typer.Option(min=1, help="Tokens that a row may have.")] = 512,
     as_json: AsJson = False,
@@ -43,8 +52,8 @@ def check(
     with errors("train", as_json):
         wanted = read_toolset(toolset)
         splits = read_splits(data, wanted)
-        limit = _limit(base_model, form, max_length) if base_model else None
-        report = inspect(splits, wanted, limit=limit)
+        limit = _limit(base_model, form, max_length, format) if base_model else None
+        report = inspect(splits, wanted, limit=limit, require=REQUIRE[toolset_mode])
     if as_json:
         print_json(report.to_json())
     else:
@@ -53,13 +62,13 @@ def check(
         raise typer.Exit(FAILED)
 
 
-def _limit(base_model: Path, form: PromptForm, max_length: int) -> Limit:
+def _limit(base_model: Path, form: PromptForm, max_length: int, format: FormatName) -> Limit:
     # Anything but a folder would be looked for on a model hub.
     if not (base_model / "tokenizer_config.json").is_file():
         raise ValueError(f"{base_model}: no folder of a base model with its tokenizer")
     from transformers import AutoTokenizer
 
-    return Limit(AutoTokenizer.from_pretrained(base_model), form, max_length)
+    return Limit(AutoTokenizer.from_pretrained(base_model), form, max_length, format)
 
 
 def _print(report: CheckReport) -> None:

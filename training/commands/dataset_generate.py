@@ -80,7 +80,8 @@ def generate_(
     """Let a teacher write training rows, and keep those that pass the checks.
 
     Rows go to OUT/rows.jsonl, what was refused to OUT/rejected.jsonl with the reason, tasks and
-    tokens to OUT/tasks.jsonl. The same command goes on where an earlier run ended.
+    tokens to OUT/tasks.jsonl. The same command goes on where an earlier run ended; `dataset import
+    OUT/rows.jsonl --from rows` brings the rows into a data set.
     """
     with errors("train", as_json):
         prices = _prices(price_in, price_out)

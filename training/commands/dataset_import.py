@@ -11,7 +11,7 @@ import typer
 
 from gateway.commands.output import CANNOT_TELL, CommandFailed
 from training.commands.output import AsJson, errors, print_result, read_toolset
-from training.imports.gate import REJECTED, Gated, Imported, Reader, Refused, gate, write
+from training.imports.gate import Gated, Imported, Reader, Refused, gate, write
 
 _LISTED = 5
 
@@ -19,6 +19,7 @@ _LISTED = 5
 class Source(StrEnum):
     """The forms that are read, one module of `training.imports` each."""
 
+    rows = "rows"
     chat = "chat"
     kiln = "kiln"
     bfcl = "bfcl"
@@ -53,10 +54,10 @@ def import_(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Turn calls that were made elsewhere into checked rows.
+    """Bring rows of a teacher, or calls that were made elsewhere, into a data set as checked rows.
 
-    Rows go to OUT/SPLIT/NAME.jsonl. What is refused is added to
-    OUT/rejected.jsonl with its place and the reason.
+    They go to OUT/SPLIT/NAME.jsonl, what is refused to OUT/refused/SPLIT/NAME.jsonl with its place
+    and the reason.
     """
     with errors("train", as_json):
         voice = name or _name(source, path)
@@ -65,14 +66,14 @@ def import_(
         gated = gate(_found(source, path), read_toolset(toolset), voice)
         if not gated.rows and not gated.refused:
             raise CommandFailed(f"{path}: nothing to import")
-        file = write(gated, out, split, voice)
+        file, aside = write(gated, out, split, voice)
         if not gated.rows:
             raise CommandFailed(
-                f"none of {len(gated.refused)} passed; {out / REJECTED} says why, first: "
+                f"none of {len(gated.refused)} passed; {aside} says why, first: "
                 f"{_told(gated.refused[0])}"
             )
     value = _counts(gated)
-    print_result(as_json, {"file": str(file), **value}, _text(file, out, gated, value))
+    print_result(as_json, {"file": str(file), **value}, _text(file, aside, gated, value))
 
 
 def _found(source: Source, path: str) -> Iterator[Imported | Refused]:
@@ -102,11 +103,11 @@ def _counts(gated: Gated) -> dict[str, Any]:
     }
 
 
-def _text(file: Path, out: Path, gated: Gated, value: dict[str, Any]) -> str:
+def _text(file: Path, aside: Path, gated: Gated, value: dict[str, Any]) -> str:
     kinds = ", ".join(f"{count} {kind}" for kind, count in value["kinds"].items())
     lines = [f"{file}: {value['rows']} rows ({kinds}), {value['own_tools']} with their own tools"]
     if gated.refused:
-        lines.append(f"{out / REJECTED}: {value['refused']} refused")
+        lines.append(f"{aside}: {value['refused']} refused")
         lines += [f"  {_told(item)}" for item in gated.refused[:_LISTED]]
     return "\n".join(lines)
 

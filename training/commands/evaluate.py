@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway.commands.output import DEFAULT_BASE_MODEL, progress
+from gateway.kept import KeptAnswers
 from gateway.manifest import Adapter, read_adapter
 from training.commands.benchmark import Asked, Taken, run_benchmark
 from training.commands.output import TEACHER_KEY, AsJson, errors
@@ -69,7 +70,11 @@ def evaluate(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Grade an adapter, and its base model, on rows or on a benchmark."""
+    """Grade an adapter, and its base model, on rows or on a benchmark.
+
+    Until the report is written, the answers of the models that run here are kept beside its file,
+    and the same command goes on where a killed one was.
+    """
     if benchmark is not None:
         asked = Asked(Path(adapter) if adapter else None, with_base)
         taken = Taken(bfcl_data, categories, limit, held_out)
@@ -84,12 +89,16 @@ def evaluate(
         folder = Path(adapter)
         read = read_adapter(folder)
         llm = (teacher, teacher_model) if teacher and teacher_model else None
-        report = asyncio.run(_report(read, data, base_model, (with_base, base_rows), llm))
-        write_files(report, read.manifest.model_dump(mode="json"), out, html)
+        kept = _kept(out or html)
+        report = asyncio.run(_report(read, data, base_model, (with_base, base_rows), llm, kept))
     if as_json:
         print(json.dumps(report, ensure_ascii=False))
     else:
         Console().print(_table(report))
+    with errors("local", as_json=False):  # stdout has its one document
+        write_files(report, read.manifest.model_dump(mode="json"), out, html)
+        if kept:
+            kept.forget()
 
 
 def write_files(
@@ -111,6 +120,7 @@ async def _report(
     base_model: Path,
     base: tuple[bool, int | None],
     teacher: tuple[str, str] | None,
+    kept: KeptAnswers | None,
 ) -> dict[str, Any]:
     from training.evaluate import Teacher
     from training.evaluate import evaluate as graded
@@ -128,10 +138,14 @@ async def _report(
             await engine.load(adapter.version, adapter.folder)
             return await graded(
                 engine, adapter, rows, base_model=base[0], base_rows=base[1], teacher=asked,
-                progress=progress,
+                progress=progress, kept=kept,
             )  # fmt: skip
         finally:
             await engine.close()
+
+
+def _kept(file: Path | None) -> KeptAnswers | None:
+    return KeptAnswers(file.with_name(f".{file.name}.answers")) if file else None
 
 
 def _require_folders(*files: Path | None) -> None:

@@ -55,7 +55,8 @@ def publish(
 
     It may not answer fewer test rows exactly than the version in service, whose figures are those
     of its report, or made anew if its report is about other rows. A version for another base
-    model or toolset is not compared with. A refused adapter leaves --out as it was.
+    model or toolset is not compared with. A refused adapter leaves --out as it was. A run that
+    learned another toolset, or on another base model, is refused first.
     """
     if against is not None and not compare:
         raise typer.BadParameter("give --against or --no-compare, not both")

@@ -1,6 +1,5 @@
 """`pointsman train`: rows to a LoRA adapter."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -60,6 +59,7 @@ def train(
     """Fine-tune a LoRA adapter on rows."""
     with errors("train", as_json):
         from training import sft
+        from training.run import read_record
 
         settings = Settings(
             format=format, form=form, rank=rank, alpha=alpha, target_modules=target_modules,
@@ -67,7 +67,7 @@ def train(
             max_length=max_length, seed=seed, refresh=refresh, toolset_mode=toolset_mode,
         )  # fmt: skip
         sft.train(read_toolset(toolset), data, validation, base_model, out, settings, init_from)
-        record = json.loads((out / "settings.json").read_text())
+        record = read_record(out)
     print_result(
         as_json, record, f"trained {out} in {record['seconds']} s on {record['rows']} rows"
     )

@@ -80,7 +80,7 @@ async def answers(
     router, own = Router(engine), Judge(adapter.toolset)
     found: list[Answer] = []
     label = f"{'base model' if base_model else 'adapter'}, {'grammar' if constrained else 'free'}"
-    identity = [label, *_identity(adapter)] if kept else []
+    identity = [label, *_identity(adapter), await engine.weights_digest()] if kept else []
     for number, row in enumerate(rows, 1):
         asked = adapter.offering(row.offered)
         judge = own if asked is adapter else Judge(asked.toolset)

@@ -1,7 +1,8 @@
 """The gate: a teacher's answer to one task -> rows, and what was refused with its reason.
 
 An answer holds JSON objects, one a line, in a list, in a fence or among prose; each is a row that
-passes all of these checks or is refused by the first that it fails, whose name is its `code`:
+passes all of these checks or is refused by the first that it fails, whose name is its `code`. An
+answer of which none passes the first check holds no rows.
 
 - `parse`: it is JSON and an object, and its target is an answer as the router writes it;
 - `schema`: it is a row, and its calls are ones that the toolset's schemas allow;
@@ -18,13 +19,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.grammar import REASON_CHARS, parse_answer
+from gateway.grammar import REASON_CHARS
 from gateway.grounding.ground import ungrounded
 from gateway.types import Toolset
 from gateway.validate import ToolValidator
 from training.check.masks import Form, masked
 from training.generate.plan import Task
-from training.imports.gate import REFUSALS, reason_of
+from training.members import NoTarget, reason_of
 from training.rows import Row, parse_row, row_json
 
 _MEMBERS = ("request", "messages", "target", "kind")
@@ -34,7 +35,10 @@ _SHOWN_CHARS = 200
 
 
 class NoRows(ValueError):
-    """An answer without a single JSON object: nothing, or prose. The message quotes it."""
+    """An answer without a single row: nothing, prose, or objects that are none.
+
+    The message says what the teacher wrote, and quotes it.
+    """
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,8 @@ class Gate:
             else:
                 self._forms.add(self._form(row))
                 rows.append(row)
+        if not rows and all(item.code == "parse" for item in refused):
+            raise NoRows(f"wrote no row ({refused[0].reason}): {_shown(text)}")
         return Gated(tuple(rows), tuple(refused))
 
     def _row(self, raw: str, task: Task) -> Row:
@@ -96,13 +102,12 @@ class Gate:
         except (ValueError, RecursionError) as exc:
             raise _Fault("parse", f"no JSON: {reason_of(exc)}") from None
         taken = {name: value[name] for name in _MEMBERS if name in value}
-        answered = parse_answer(json.dumps(taken.get("target")))
-        if answered.error:
-            raise _Fault("parse", f"the target is no answer: {answered.error}")
         stamp = {"voice": task.voice.name, "toolset": self._toolset.fingerprint}
         try:
             row = parse_row({"kind": task.kind, **taken, **stamp}, self._validators)
-        except REFUSALS as exc:
+        except NoTarget as exc:
+            raise _Fault("parse", reason_of(exc)) from None
+        except (ValueError, RecursionError) as exc:
             raise _Fault("schema", reason_of(exc)) from None
         checks: tuple[tuple[str, Callable[[Row, Task], str | None]], ...] = (
             ("form", _form_fault),
@@ -146,8 +151,9 @@ def objects(text: str) -> Iterator[str]:
     decoder = json.JSONDecoder()
     found = _ON_LINE.match(text) or _AT_LINE.search(text)
     if found is None:
-        shown = " ".join(text.split())[:_SHOWN_CHARS]
-        raise NoRows(f"prose and no rows: {shown!r}" if shown else "nothing at all")
+        raise NoRows(
+            f"wrote prose and no rows: {_shown(text)}" if text.strip() else "wrote nothing at all"
+        )
     while found:
         begin = found.end()
         try:
@@ -157,6 +163,10 @@ def objects(text: str) -> Iterator[str]:
             end = len(text) if line < 0 else line
         yield text[begin:end].rstrip()
         found = _ON_LINE.match(text, end) or _AT_LINE.search(text, end)
+
+
+def _shown(text: str) -> str:
+    return repr(" ".join(text.split())[:_SHOWN_CHARS])
 
 
 def _form_fault(row: Row, _: Task) -> str | None:

@@ -3,17 +3,19 @@
 `tasks.jsonl` begins with a line that says what the folder is for (toolset, plan, seed ...) and has
 a line for each answer. An answer's rows in `rows.jsonl` and its refused in `rejected.jsonl` are on
 disk before that line is, so what stands there without it was cut off by a kill and is dropped when
-the folder is opened again, as is a last line that was half written. A line with `failed` is an
-answer without rows, whose task is to be asked again; its tokens were paid for all the same.
+the folder is opened again, as is a last line that was half written. A line with `failed` is a task
+without rows, which is to be asked again; the tokens of its answer were paid for all the same.
 
-Answers are written one at a time, by one process. What cannot be written is an error and leaves
-everything before it as it was.
+Answers are written one at a time, by one process (`sole`). What cannot be written is an error and
+leaves everything before it as it was.
 """
 
+import fcntl
 import json
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -22,7 +24,7 @@ from gateway.types import Usage
 from training.generate.gate import Refused
 from training.rows import Row, row_json
 
-ROWS, REJECTED, TASKS = "rows.jsonl", "rejected.jsonl", "tasks.jsonl"
+ROWS, REJECTED, TASKS, LOCK = "rows.jsonl", "rejected.jsonl", "tasks.jsonl", ".lock"
 
 
 class JournalError(ValueError):
@@ -31,7 +33,7 @@ class JournalError(ValueError):
 
 @dataclass(frozen=True)
 class Entry:
-    """One answer: to which task, by which model, what came of it, and its tokens.
+    """One task: asked of which model, what came of it, and the tokens of the answer.
 
     `failed` says why there was nothing to judge; None if there was.
     """
@@ -43,6 +45,25 @@ class Entry:
     prompt_tokens: int
     completion_tokens: int
     failed: str | None = None
+
+
+@contextmanager
+def sole(folder: Path) -> Generator[None]:
+    """Be the only one that fills a folder, which is made if it is not there.
+
+    Raises:
+        JournalError: another process is at it, or the disk refuses.
+    """
+    with ExitStack() as held:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = held.enter_context((folder / LOCK).open("w"))
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            raise JournalError(f"{folder}: another run fills it: wait for its end") from exc
+        except OSError as exc:
+            raise JournalError(f"{folder}: {exc.strerror}") from exc
+        yield
 
 
 class Journal:

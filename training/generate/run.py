@@ -2,9 +2,10 @@
 
     plan -> strategy -> teacher -> gate -> journal
 
-`generate` names the steps and decides only what a missing answer means: a task whose answer holds
-no row is noted as failed and comes last in the next run; so many in a row that it cannot be chance
-end this one. Whatever ends a run, what it has written stays, and the next one goes on from there.
+`generate` names the steps and decides only what a missing answer means: a task that the teacher
+refuses, or whose answer holds no row, is noted as failed and comes last in the next run; so many in
+a row that it cannot be chance end this one. Whatever ends a run, what it has written stays, and the
+next one goes on from there.
 """
 
 import asyncio
@@ -15,17 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from gateway.fingerprint import FINGERPRINT_DIGITS, digest
-from gateway.types import Toolset
+from gateway.types import Toolset, Usage
+from training.completion import Answer
 from training.generate.gate import Gate, Gated, NoRows, Refused
-from training.generate.journal import Entry, Journal
+from training.generate.journal import Entry, Journal, sole
 from training.generate.plan import Plan, Task
 from training.generate.strategy import strategy
 from training.generate.summary import Prices, Summary
 from training.rows import read_rows
-from training.teacher import Teacher, TeacherError
+from training.teacher import TaskRefused, Teacher, TeacherError
 
 PATIENCE = 3
-"""As many answers without a row, one after the other, end a run."""
+"""As many tasks without a row, one after the other, end a run."""
 
 Progress = Callable[[Summary], None]
 
@@ -47,27 +49,30 @@ async def generate(
 
     Raises:
         TeacherError: the teacher fails for good, or its answers hold no rows.
-        JournalError: the folder belongs to another run, or cannot be written.
+        JournalError: the folder belongs to another run, another process is at it, or it cannot be
+            written.
         RowError: a row of an earlier run was spoilt.
         SchemaError: a tool's schema cannot be used.
     """
-    journal = Journal(out, _identity(toolset, plan, conventions))
-    gate = Gate(toolset, read_rows(journal.rows_file, toolset) if journal.rows else ())
-    run = _Run(toolset, plan.tasks[:limit], conventions, teacher, gate, journal, prices, progress)
-    progress(run.summary())
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(teacher.concurrency):
-                group.create_task(run.work())
-    except ExceptionGroup as exc:
-        # The first ended the run; what the others met while they were called off says no more.
-        raise exc.exceptions[0] from None
-    return run.summary()
+    with sole(out):
+        journal = Journal(out, _identity(toolset, plan, conventions))
+        gate = Gate(toolset, read_rows(journal.rows_file, toolset) if journal.rows else ())
+        tasks = plan.tasks[:limit]
+        run = _Run(toolset, tasks, conventions, teacher, gate, journal, prices, progress)
+        progress(run.summary())
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(teacher.concurrency):
+                    group.create_task(run.work())
+        except ExceptionGroup as exc:
+            # The first ended the run; what the others met while they were called off says no more.
+            raise exc.exceptions[0] from None
+        return run.summary()
 
 
 @dataclass
 class _Run:
-    """What the steps need, and how many answers in a row held nothing."""
+    """What the steps need, and how many tasks in a row got no row."""
 
     toolset: Toolset
     tasks: Sequence[Task]
@@ -96,21 +101,34 @@ class _Run:
 
     async def one(self, task: Task) -> None:
         """Ask for one task, and write down what came of it."""
-        answer = await self.teacher.ask(strategy(self.toolset, task, self.conventions))
-        # Nothing is awaited from here on, so that answers are judged and written one at a time.
-        failed: str | None = None
         try:
-            gated = self.gate(answer.text, task)
+            answer = await self.teacher.ask(strategy(self.toolset, task, self.conventions))
+        except TaskRefused as exc:
+            self.note(task, Usage(), *_nothing("no_answer", exc.fault))
+        else:
+            self.note(task, answer.usage, *self.judged(answer, task))
+
+    def judged(self, answer: Answer, task: Task) -> tuple[Gated, str | None]:
+        """What an answer holds, and why it holds nothing if so."""
+        try:
+            return self.gate(answer.text, task), None
         except NoRows as exc:
-            failed = f"{exc} (finish_reason {answer.ended})" if answer.ended else str(exc)
-            gated = Gated((), (Refused("no_rows", failed, answer.text),))
+            why = f"{exc} (finish_reason {answer.ended})" if answer.ended else str(exc)
+            return _nothing("no_rows", why, answer.text)
+
+    def note(self, task: Task, usage: Usage, gated: Gated, failed: str | None) -> None:
+        """Write down what came of a task.
+
+        Nothing is awaited between an answer and this, so that answers are judged and written one
+        at a time.
+        """
         entry = Entry(
             task=task.id,
             model=self.teacher.model,
             rows=len(gated.rows),
             rejected=len(gated.refused),
-            prompt_tokens=answer.usage.prompt_tokens,
-            completion_tokens=answer.usage.completion_tokens,
+            prompt_tokens=usage.prompt_tokens,
+            completion_tokens=usage.completion_tokens,
             failed=failed,
         )
         self.journal.record(entry, gated.rows, gated.refused)
@@ -118,7 +136,7 @@ class _Run:
         self.in_vain = self.in_vain + 1 if failed else 0
         if self.in_vain == PATIENCE:
             model = self.teacher.model
-            raise TeacherError(f"{PATIENCE} answers in a row hold no rows; {model} wrote {failed}")
+            raise TeacherError(f"{PATIENCE} answers in a row hold no rows; {model} {failed}")
 
     def summary(self) -> Summary:
         """How far the folder is."""
@@ -133,6 +151,10 @@ class _Run:
             usage=usage,
             cost=self.prices.cost(usage) if self.prices else None,
         )
+
+
+def _nothing(code: str, why: str, raw: str = "") -> tuple[Gated, str]:
+    return Gated((), (Refused(code, why, raw),)), why
 
 
 def _identity(toolset: Toolset, plan: Plan, conventions: str) -> dict[str, Any]:

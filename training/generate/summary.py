@@ -27,8 +27,8 @@ class Summary:
     """How far a folder is, earlier runs included.
 
     Of `tasks`, `done` have been answered and `failed` were asked for in vain. `rejected` counts by
-    code: those of `training.generate.gate`, and `no_rows` for answers that hold none. `cost` is in
-    the currency of the prices, None without them.
+    code: those of `training.generate.gate`, `no_rows` for answers that hold none, and `no_answer`
+    for tasks that the teacher refuses. `cost` is in the currency of the prices, None without them.
     """
 
     tasks: int

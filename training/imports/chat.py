@@ -19,8 +19,9 @@ from gateway.faces.openai.messages import ChatMessage, OfferedTool
 from gateway.fallback.written import arguments_of
 from gateway.prompt import render_calls
 from gateway.types import Call
-from training.imports.gate import Imported, Refused, reason_of
+from training.imports.gate import Imported, Refused
 from training.imports.lines import Line, read_lines
+from training.members import reason_of
 
 REASON_CHARS = 120
 _SHOWN_ERRORS = 3

@@ -10,22 +10,24 @@ from the conversation, and a row is of kind `call` exactly if it makes one.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from gateway.errors import BadRequest
+from gateway.files import write_whole
 from gateway.fingerprint import FINGERPRINT_DIGITS
 from gateway.grounding.ground import ungrounded
 from gateway.types import Toolset
 from gateway.validate import ToolValidator
+from training.members import reason_of
 from training.rows import Row, parse_row, row_json
 
-REJECTED = "rejected.jsonl"
+REFUSED = "refused"
+"""The folder of a data set that keeps what was refused, as `SPLIT/NAME.jsonl` like the rows."""
 REFUSALS = (ValueError, KeyError, TypeError, AttributeError, RecursionError, BadRequest)
 """What reading somebody else's object may raise; anything else is our own mistake."""
-_REASON_CHARS = 300
 
 
 @dataclass(frozen=True)
@@ -76,31 +78,30 @@ def gate(found: Iterable[Imported | Refused], toolset: Toolset, voice: str) -> G
     return Gated(tuple(rows), tuple(refused))
 
 
-def reason_of(exc: BaseException) -> str:
-    """An error as a reason: one line of at most 300 characters."""
-    text = f"{exc} is missing" if isinstance(exc, KeyError) else str(exc) or type(exc).__name__
-    return " ".join(text.split())[:_REASON_CHARS]
+def write(gated: Gated, folder: Path, split: str, name: str) -> tuple[Path, Path]:
+    """Write the rows and what was refused, and give their two files.
 
-
-def write(gated: Gated, folder: Path, split: str, name: str) -> Path:
-    """Write the rows into `folder/split/name.jsonl` and add the refused to `folder/rejected.jsonl`.
-
-    The rejected stand outside the split, whose every `.jsonl` file is read as rows.
+    The refused stand outside the split, whose every `.jsonl` file is read as rows. Each file
+    appears whole or not at all and the rows last, so that an import that was cut off is repeated.
 
     Raises:
         OSError: a file cannot be written, or the rows' file is there already.
     """
-    file = folder / split / f"{name}.jsonl"
-    if file.exists():
-        raise FileExistsError(f"{file} exists already: give another --name, or remove it")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    if gated.refused:
-        with (folder / REJECTED).open("a", encoding="utf-8") as stream:
-            # Escaped, because what was refused may hold text that is not valid Unicode.
-            stream.writelines(json.dumps(vars(item)) + "\n" for item in gated.refused)
-    if gated.rows:
-        file.write_text("".join(_line(row) + "\n" for row in gated.rows), encoding="utf-8")
-    return file
+    rows, refused = (top / split / f"{name}.jsonl" for top in (folder, folder / REFUSED))
+    if rows.exists():
+        raise FileExistsError(f"{rows} exists already: give another --name, or remove it")
+    # Escaped, because what was refused may hold text that is not valid Unicode.
+    _write_lines(refused, [json.dumps(vars(item)) for item in gated.refused])
+    _write_lines(rows, [_line(row) for row in gated.rows])
+    return rows, refused
+
+
+def _write_lines(file: Path, lines: Sequence[str]) -> None:
+    if lines:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(file, "".join(f"{line}\n" for line in lines))
+    else:
+        file.unlink(missing_ok=True)
 
 
 def _passed(

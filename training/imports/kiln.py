@@ -25,8 +25,9 @@ from pathlib import Path
 from typing import Any
 
 from training.imports import chat
-from training.imports.gate import REFUSALS, Imported, Refused, reason_of
+from training.imports.gate import REFUSALS, Imported, Refused
 from training.imports.lines import Line, parse, read_lines
+from training.members import reason_of
 
 ANSWER = "task_response"
 RUN = "task_run.kiln"

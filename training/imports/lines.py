@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from training.imports.gate import Refused, reason_of
+from training.imports.gate import Refused
+from training.members import reason_of
 
 
 @dataclass(frozen=True)

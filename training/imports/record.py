@@ -16,7 +16,8 @@ from typing import Any
 from gateway.commands.client import Gateway
 from gateway.labels import answered
 from gateway.records import Records
-from training.imports.gate import REFUSALS, Imported, Refused, reason_of
+from training.imports.gate import REFUSALS, Imported, Refused
+from training.members import reason_of
 
 _PAGE = 1_000
 

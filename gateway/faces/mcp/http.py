@@ -34,19 +34,23 @@ from gateway.faces.problem import problem_response
 
 _PATH = "/mcp"
 _SESSIONS = 2_000
+_IDLE_S = 300.0
 _ACCEPT = ("application/json", "text/event-stream")
 
 
 class McpFace:
     """The ASGI application at `/mcp` and `/mcp/{toolset}`."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, idle_s: float = _IDLE_S) -> None:
+        """`idle_s`: for how many seconds a session stays that has neither a request in flight nor
+        an open stream. Many a client hangs up without a word and leaves its session behind."""
         self._parts = parts
         self._server = McpServer(parts)
         self._sessions = StreamableHTTPSessionManager(
             self._server,
             max_request_body_size=parts.config.limits.body_bytes,
             max_sessions=_SESSIONS,
+            session_idle_timeout=idle_s,
         )
         self._envelopes = Envelopes(self._sessions.handle_request)
 

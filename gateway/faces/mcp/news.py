@@ -39,9 +39,11 @@ class _Listeners:
 class News:
     """Fans changes out to the agents at each address."""
 
-    def __init__(self, watch: Watch, offers: Offers) -> None:
+    def __init__(self, watch: Watch, offers: Offers, open_streams: int) -> None:
+        """`open_streams`: how many may listen at one address."""
         self._watch = watch
         self._offers = offers
+        self._open_streams = open_streams
         self._at: dict[Address, _Listeners] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         watch.on_catalog(lambda _: self.look_again())
@@ -94,7 +96,8 @@ class News:
         if address not in self._at:
             bus = InMemorySubscriptionBus()
             offer = self._offers.get(address)
-            self._at[address] = _Listeners(offer, bus, ListenHandler(bus), {})
+            streams = ListenHandler(bus, max_subscriptions=self._open_streams)
+            self._at[address] = _Listeners(offer, bus, streams, {})
         return self._at[address]
 
     def _links(self, offer: Offer) -> list[Link]:

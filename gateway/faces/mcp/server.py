@@ -69,7 +69,7 @@ class McpServer(Server[Any]):
     def __init__(self, parts: Parts, address: Address | None = None) -> None:
         """`address` is that of requests that name none (stdio)."""
         self.offers = Offers(parts)
-        self.news = News(parts.watch, self.offers)
+        self.news = News(parts.watch, self.offers, parts.config.limits.open_streams)
         parts.active.on_change(self.news.look_again)
         parts.active.on_warning(lambda n: self.news.warn(n.as_log(), n.live.name))
         if parts.measuring is not None:

@@ -1,7 +1,8 @@
 """OpenAI's APIs, so that an agent changes its base URL and nothing else.
 
-Chat Completions and Responses write the same answers, which `gateway.assistant` gives. What is not
-supported is refused, never ignored in silence; errors have OpenAI's form here.
+Chat Completions and Responses write the same answers, which `gateway.assistant` gives. A parameter
+of theirs that would change an answer and is not supported is refused, never ignored in silence;
+what an answer is written with goes on to the fallback. Errors have OpenAI's form here.
 """
 
 from fastapi import APIRouter

@@ -114,16 +114,24 @@ class ResponseUsage(BaseModel):
     total_tokens: int
 
 
+class ResponseError(BaseModel):
+    """What ended a response that failed, by one of OpenAI's codes."""
+
+    code: str
+    message: str
+
+
 class ResponseObject(BaseModel):
-    """The object `response`; what the request set is told back beside these members."""
+    """The object `response`; what the request set is told back beside these members. One that
+    failed has called something before, so that asking again would call it twice."""
 
     model_config = ConfigDict(extra="allow")
     id: str
     object: Literal["response"]
     created_at: int
-    status: Literal["completed", "incomplete"]
-    error: None
+    status: Literal["completed", "incomplete", "failed"]
+    error: ResponseError | None
     incomplete_details: dict[str, Any] | None
     model: str
     output: list[OutputItem]
-    usage: ResponseUsage
+    usage: ResponseUsage | None

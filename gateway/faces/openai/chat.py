@@ -10,9 +10,8 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import BaseModel, Field, WithJsonSchema
+from pydantic import BaseModel, Field
 
-from gateway.choice import Choice
 from gateway.faces.description import openai_problems
 from gateway.faces.openai.answers import (
     ANSWER_HEADERS,
@@ -25,6 +24,7 @@ from gateway.faces.openai.completion import Completion
 from gateway.faces.openai.errors import OpenAiRoute, Unsupported
 from gateway.faces.openai.events import event_stream, while_connected
 from gateway.faces.openai.messages import ChatMessage, OfferedTool, as_sent, in_our_words
+from gateway.faces.openai.parameters import Refused, ToolChoice, choice_of, only, refuse
 from gateway.faces.parts import Parts, agent
 from gateway.faces.response import Json
 from gateway.turn import Answer, Begun, Turn
@@ -34,34 +34,12 @@ AgentParts = Annotated[Parts, Depends(agent)]
 
 _SETTINGS = (
     "temperature", "top_p", "max_tokens", "max_completion_tokens", "stop", "seed", "user",
-    "presence_penalty", "frequency_penalty", "reasoning_effort",
+    "presence_penalty", "frequency_penalty", "reasoning_effort", "verbosity",
 )  # fmt: skip
 _REFUSED = (
     "functions", "function_call", "logprobs", "top_logprobs", "audio", "web_search_options",
-    "logit_bias",
+    "logit_bias", "prediction", "moderation",
 )  # fmt: skip
-
-
-Refused = Annotated[Any, WithJsonSchema({"enum": [None, False], "description": "Not supported."})]
-_NAMED_TOOL = {
-    "type": "object",
-    "properties": {
-        "type": {"const": "function"},
-        "function": {
-            "type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"],
-        },
-    },
-    "required": ["type", "function"],
-}  # fmt: skip
-ToolChoice = Annotated[
-    str | dict[str, Any] | None,
-    WithJsonSchema({"anyOf": [{"enum": [None, "auto", "none", "required"]}, _NAMED_TOOL]}),
-]
-
-
-def _only(*values: Any) -> WithJsonSchema:
-    """Tells which values are taken; that others are refused, and why, is said when they come."""
-    return WithJsonSchema({"enum": [None, *values]})
 
 
 class StreamOptions(BaseModel):
@@ -83,7 +61,7 @@ class ChatBody(BaseModel):
     parallel_tool_calls: bool | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    n: Annotated[int | None, _only(1)] = None
+    n: Annotated[int | None, only(1)] = None
     stop: str | Annotated[list[str], Field(max_length=4)] | None = None
     seed: int | None = None
     temperature: float | None = None
@@ -93,9 +71,10 @@ class ChatBody(BaseModel):
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
     reasoning_effort: str | None = None
+    verbosity: str | None = None
     user: str | None = None
-    response_format: Annotated[dict[str, Any] | None, _only({"type": "text"})] = None
-    modalities: Annotated[list[str] | None, _only(["text"])] = None
+    response_format: Annotated[dict[str, Any] | None, only({"type": "text"})] = None
+    modalities: Annotated[list[str] | None, only(["text"])] = None
     functions: Refused = None
     function_call: Refused = None
     logprobs: Refused = None
@@ -103,6 +82,8 @@ class ChatBody(BaseModel):
     logit_bias: Refused = None
     audio: Refused = None
     web_search_options: Refused = None
+    prediction: Refused = None
+    moderation: Refused = None
 
     def refuse_unsupported(self) -> None:
         """Raises Unsupported naming the first setting that cannot be honoured."""
@@ -114,9 +95,7 @@ class ChatBody(BaseModel):
             )
         if self.modalities not in (None, ["text"]):
             raise Unsupported("modalities", "modalities must be text")
-        for name in _REFUSED:
-            if getattr(self, name):
-                raise Unsupported(name, f"{name} is not supported")
+        refuse(self, _REFUSED)
 
     @property
     def turn(self) -> Turn:
@@ -133,22 +112,6 @@ class ChatBody(BaseModel):
             settings=self.model_dump(include=set(_SETTINGS), exclude_none=True),
             stream=bool(self.stream),
         )
-
-
-def choice_of(value: str | dict[str, Any] | None, several: bool | None) -> Choice:
-    """`tool_choice` and `parallel_tool_calls`. Raises Unsupported for a choice of another kind."""
-    parallel = several is not False
-    match value:
-        case None | "auto":
-            return Choice("auto", None, parallel)
-        case "none" | "required":
-            return Choice(value, None, parallel)
-        case {"type": "function", "function": {"name": str(name)}}:
-            return Choice("required", name, parallel)
-        case _:
-            raise Unsupported(
-                "tool_choice", "tool_choice must be auto, none, required, or name a tool"
-            )
 
 
 @router.post(

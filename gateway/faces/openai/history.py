@@ -27,15 +27,19 @@ def chat_messages(items: Sequence[Item]) -> Iterator[Item]:
     with the words right before them.
 
     Raises:
-        BadRequest: an item is of a type that is not known, or lacks a member.
+        BadRequest: an item is of a type that is not known, lacks a member, or has one of a type
+            that it cannot have.
     """
     requests = {item.get("id"): item for item in items if _kind(item) == "mcp_approval_request"}
     turn = _Turn()
     for index, item in enumerate(items):
         try:
             made, told = _of_item(item, requests)
-        except (KeyError, TypeError) as exc:
+        except KeyError as exc:
             raise BadRequest(f"input[{index}] lacks {exc}") from exc
+        except TypeError as exc:
+            why = "a member is of the wrong type; content is a text, or a list of parts"
+            raise BadRequest(f"input[{index}]: {why}") from exc
         if made is not None:
             if turn.results and _kind(item) == "function_call":
                 yield from turn.messages()

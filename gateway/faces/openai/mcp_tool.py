@@ -7,10 +7,10 @@ gateway holds. Without `require_approval` every call has to be approved, as Open
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from mcp.types import Tool
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gateway.approval import needs_approval
 from gateway.config import ApprovalConfig
@@ -21,10 +21,17 @@ from gateway.toolsets.watch import Watch
 
 
 class ToolFilter(BaseModel):
-    """Some of a server's tools."""
+    """Some of a server's tools. One that says nothing would be all of them, so it is refused."""
 
+    model_config = ConfigDict(extra="forbid")
     tool_names: list[str] | None = None
     read_only: bool | None = None
+
+    @model_validator(mode="after")
+    def _says_which(self) -> Self:
+        if self.tool_names is None and self.read_only is None:
+            raise ValueError("a filter needs tool_names or read_only")
+        return self
 
     def fits(self, tool: Tool) -> bool:
         """Whether the tool is among them."""
@@ -43,10 +50,13 @@ class ApprovalFilter(BaseModel):
 
 
 class McpTool(BaseModel):
-    """A member of `tools` with the type `mcp`."""
+    """A member of `tools` with the type `mcp`. An unknown member is refused: it may be one that
+    bounds what is called, misspelt."""
 
+    model_config = ConfigDict(extra="forbid")
     type: Literal["mcp"]
     server_label: str = Field(min_length=1)
+    server_description: str | None = None
     server_url: str | None = None
     allowed_tools: list[str] | ToolFilter | None = None
     require_approval: Literal["always", "never"] | ApprovalFilter | None = None
@@ -87,11 +97,14 @@ def offers(
         UnknownServer: a label names no registered server.
         Forbidden: a URL that is not that server's.
         UpstreamDown: the server has not listed its tools yet.
-        BadRequest: credentials, or a connector of OpenAI's.
+        BadRequest: credentials, a connector of OpenAI's, or a server that stands twice.
     """
     found: dict[str, Mapping[str, Offer]] = {}
     for item in wanted:
         _require_ours(item, watch)
+        if item.server_label in found:
+            why = f"server_label {item.server_label!r} stands twice; join the entries"
+            raise Unsupported("tools", why)
         live = (e for e in watch.catalog.entries.values() if e.server == item.server_label)
         found[item.server_label] = {
             entry.tool.name: Offer(

@@ -53,6 +53,7 @@ class ChatMessage(Sent):
     content: str | list[TextPart] | None = None
     refusal: str | None = None
     tool_calls: list[MadeCall] | None = None
+    tool_call_id: str | None = None
 
     @property
     def text(self) -> str:
@@ -106,7 +107,7 @@ def in_our_words(messages: Sequence[ChatMessage]) -> tuple[Message, ...]:
     asked: set[str] = set()
     for message in messages:
         asked |= {made.id for made in message.tool_calls or ()}
-        answered = (message.model_extra or {}).get("tool_call_id")
+        answered = message.tool_call_id
         if message.role == "tool" and answered not in asked:
             raise BadRequest(f"a tool message answers {answered!r}, which no message before calls")
     return tuple(message.message for message in messages)

@@ -1,8 +1,8 @@
 """The rounds of one response: answers, and the calls between them, until nothing is left to do.
 
 Calls to registered servers are made here, those to the agent's own tools are for the agent. If one
-call of an answer has to be approved, none of its calls to servers runs before it is. Every call is
-checked by the pipeline again and recorded there.
+call of an answer has to be approved, none of its calls to servers runs before it is; if one fails,
+those behind it are not made. Every call is checked by the pipeline again and recorded there.
 """
 
 from collections.abc import AsyncGenerator, Sequence
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pydantic import ValidationError
 
 from gateway.choice import Choice
+from gateway.dispatch import NOT_MADE
 from gateway.errors import BadRequest
 from gateway.faces.openai import items as written
 from gateway.faces.openai.chat import headers_of
@@ -47,7 +48,8 @@ Step = Opened | Closed | str
 @dataclass
 class Rounds:
     """`items` is the conversation so far; `output` what this response adds to it. `turn` is what
-    is asked, but for its messages; `headers` tell of the first round."""
+    is asked, but for its messages; `headers` tell of the first round. `binding`: a call was made,
+    or a person's answer used up, so that who asks again does not get the same."""
 
     gateway: Parts
     items: list[Item]
@@ -60,25 +62,46 @@ class Rounds:
     model: str = ""
     finish: str = "stop"
     headers: dict[str, str] = field(default_factory=dict[str, str])
+    binding: bool = False
 
-    async def steps(self, approvals: Sequence[Item]) -> AsyncGenerator[Step]:
-        """Answer, and tell what happens when it does; `approvals` are the items that approve or
-        deny calls, none of them used yet.
+    def approved(self, approvals: Sequence[Item]) -> Plan:
+        """What follows from the items that approve or deny calls, none of them used yet.
 
         Raises:
+            BadRequest: the conversation is malformed; no approval is used up.
             NotFound, Conflict: an approval is for no call that waits, or for a changed tool.
+        """
+        self._messages()
+        answered = self.servers.answered(approvals)
+        known = {item.get("id") for item in self.items}
+        for each in answered:
+            if each.id not in known:
+                self.items.insert(0, written.approval_item(each))
+        if answered:
+            self._bind()
+        pairs = zip(approvals, answered, strict=True)
+        return Plan([(each.call, each.id) for item, each in pairs if item["approve"]])
+
+    async def steps(self, plan: Plan) -> AsyncGenerator[Step]:
+        """Carry the plan out, answer, and tell what happens when it does.
+
+        Raises:
             PointsmanError: as the assistant. What a call to a server fails with is an item.
         """
-        self._messages()  # a malformed conversation is refused before any call runs
         for item in self.servers.listings(self.items):
             yield self._closed(item)
-        plan = self._approved(approvals)
         left = self.max_calls
         while True:
+            failed = False
             for call, approval in plan.calls:
                 begun = self.servers.begun(call, approval)
                 yield Opened(begun)
-                yield self._closed(await self.servers.made(begun, call, approval))
+                if failed:
+                    yield self._closed(written.mcp_call_item(begun, None, NOT_MADE))
+                    continue
+                self._bind()
+                item, failed = await self.servers.made(begun, call, approval)
+                yield self._closed(item)
             for item in plan.items:
                 yield self._closed(item)
             if plan.items:
@@ -92,17 +115,13 @@ class Rounds:
                     else:
                         plan = self.servers.planned(piece)
             left -= len(plan.calls)
-            # The call that was required has been made.
-            self.turn = replace(self.turn, choice=Choice("auto", None, self.turn.choice.several))
 
-    def _approved(self, approvals: Sequence[Item]) -> Plan:
-        answered = self.servers.answered(approvals)
-        known = {item.get("id") for item in self.items}
-        for each in answered:
-            if each.id not in known:
-                self.items.insert(0, written.approval_item(each))
-        pairs = zip(approvals, answered, strict=True)
-        return Plan([(each.call, each.id) for item, each in pairs if item["approve"]])
+    def _bind(self) -> None:
+        self.binding = True
+        choice = self.turn.choice
+        if choice.mode == "required":
+            # The call that was required is being made, or a person did not want it.
+            self.turn = replace(self.turn, choice=Choice("auto", None, choice.several))
 
     async def _answer(self, left: int) -> AsyncGenerator[Step | Answer]:
         """The words of an answer as they come, and the answer last, with at most `left` calls to
@@ -121,7 +140,7 @@ class Rounds:
                 self.usage += answer.usage
                 self.model = answer.model
                 self.finish = answer.finish
-                if message is not None or not answer.calls:
+                if message is not None or answer.text is not None or not answer.calls:
                     message = message or written.begun_message()
                     yield self._closed(written.message_item(message, answer))
                 yield answer

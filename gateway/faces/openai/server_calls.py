@@ -82,17 +82,18 @@ class ServerCalls:
         assert offer is not None  # no other call is planned
         return written.begun_mcp_call(offer.entry.server, call, approval)
 
-    async def made(self, begun: Item, call: Call, approval: str | None) -> Item:
-        """Make a call; what it fails with is in its item."""
+    async def made(self, begun: Item, call: Call, approval: str | None) -> tuple[Item, bool]:
+        """Make a call: its item, which tells what it failed with, and whether it did. A tool that
+        answers with an error has not failed: see the dispatcher."""
         try:
             approver = Approved(approval) if approval else None
             pipeline = self.gateway.pipeline
             result = await pipeline.call(call, "responses", approver, proposed=True)
         except PointsmanError as exc:
-            return written.mcp_call_item(begun, None, str(exc))
+            return written.mcp_call_item(begun, None, str(exc)), True
         text = written.text_of(result)
         output, error = (None, text or "failed") if result.is_error else (text, None)
-        return written.mcp_call_item(begun, output, error)
+        return written.mcp_call_item(begun, output, error), False
 
     def _waiting(self, item: Item) -> Waiting:
         id, approve = item.get("approval_request_id"), item.get("approve")

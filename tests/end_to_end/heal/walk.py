@@ -125,7 +125,7 @@ def walk(port: int) -> dict[str, Any]:
     rows = read_rows(RELEASE / "test", toolset)
     first, *steps = blocks(PAGE.read_text().replace(PORT, str(port)))
     begun = time.monotonic()
-    with staying(first), httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+    with staying(first), httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=300) as client:
         until_ready(client)
         before, warned = asked(client, rows)
         for step in steps:

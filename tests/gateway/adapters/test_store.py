@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.adapters.store import AdapterStore
+from gateway.adapters.store import AdapterStore, require_unchanged
 from gateway.engines.scripted import ScriptedEngine
 from gateway.errors import AdapterRefused, UnknownAdapter
 from gateway.manifest import FILES, folder_digest
@@ -273,6 +273,17 @@ async def test_a_configured_folder_stays_where_it_lies_even_when_removed(tmp_pat
         assert folder_digest(source) == adapter.digest
 
 
+async def test_a_version_that_is_stored_and_then_configured_goes_on_from_the_stored_folder(
+    tmp_path: Path,
+) -> None:
+    source = write_adapter(tmp_path / "made")
+    async with stored(tmp_path) as store:
+        adapter = await store.add(source)
+        assert await store.configure(source) is adapter
+        assert store.is_configured(adapter.version)
+        assert store.find("support").folder == adapter.folder
+
+
 async def test_a_kept_folder_outside_the_store_is_left_out(tmp_path: Path) -> None:
     outside = write_adapter(tmp_path / "outside")
     records = Records(str(tmp_path / "records.db"))
@@ -285,10 +296,10 @@ async def test_a_kept_folder_outside_the_store_is_left_out(tmp_path: Path) -> No
         assert not store.adapters
 
 
-async def test_a_version_whose_files_are_those_that_came_in_is_verified(tmp_path: Path) -> None:
+async def test_a_version_whose_files_are_those_that_came_in_is_unchanged(tmp_path: Path) -> None:
     async with stored(tmp_path) as store:
         adapter = await store.add(write_adapter(tmp_path / "made"))
-        await store.verify(adapter)
+        await require_unchanged(adapter)
         (adapter.folder / "eval.jsonl").write_text("{}")
-        with pytest.raises(AdapterRefused, match="changed after it came in"):
-            await store.verify(adapter)
+        with pytest.raises(AdapterRefused, match=f"{adapter.version}: .* changed after it came in"):
+            await require_unchanged(adapter)

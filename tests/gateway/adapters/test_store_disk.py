@@ -1,7 +1,8 @@
-"""What a full disk leaves of a version that is being stored: nothing."""
+"""What a full disk leaves of a version that is being stored: nothing; of one that is being removed:
+everything."""
 
 import resource
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,10 +39,16 @@ async def test_a_disk_that_fills_up_during_the_copy_leaves_nothing_behind(tmp_pa
         assert folder_digest(adapter.folder) == adapter.digest
 
 
-async def test_a_version_that_cannot_be_recorded_is_not_stored(tmp_path: Path) -> None:
-    source = write_adapter(tmp_path / "made")
+@pytest.fixture
+async def disk() -> AsyncIterator[Disk]:
     disk = Disk()
     await disk.open()
+    yield disk
+    await disk.close()
+
+
+async def test_a_version_that_cannot_be_recorded_is_not_stored(tmp_path: Path, disk: Disk) -> None:
+    source = write_adapter(tmp_path / "made")
     store = AdapterStore(tmp_path / "store", disk, ScriptedEngine())
     disk.full = True
     with pytest.raises(AdapterRefused, match="cannot be stored: database or disk is full"):
@@ -49,4 +56,16 @@ async def test_a_version_that_cannot_be_recorded_is_not_stored(tmp_path: Path) -
     assert (kept(tmp_path), dict(store.adapters)) == ([], {})
     disk.full = False
     assert (await store.add(source)).name == "support"
-    await disk.close()
+
+
+async def test_a_version_whose_removal_cannot_be_recorded_stays(tmp_path: Path, disk: Disk) -> None:
+    store = AdapterStore(tmp_path / "store", disk, ScriptedEngine())
+    adapter = await store.add(write_adapter(tmp_path / "made"))
+    disk.full = True
+    with pytest.raises(AdapterRefused, match=r"cannot be removed: .*disk is full"):
+        await store.remove(adapter.version)
+    assert (kept(tmp_path), list(store.adapters)) == ([adapter.folder], [adapter.version])
+    assert folder_digest(adapter.folder) == adapter.digest
+    disk.full = False
+    await store.remove(adapter.version)
+    assert (kept(tmp_path), dict(store.adapters)) == ([], {})

@@ -1,6 +1,6 @@
 """What keeps a version out of service, and that a refusal changes nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,19 @@ async def test_a_probe_decides_whether_a_version_comes_into_service(
         assert y.loaded == {old.version}
         assert y.swap.previous("support") is None
         assert (await y.records.active())["support"]["version"] == old.version
+
+
+@pytest.mark.parametrize(("probes", "warnings"), [((), 1), ((PROBE,), 0)])
+async def test_an_activation_says_once_that_nothing_shows_what_a_version_without_probes_does(
+    tmp_path: Path, probes: Sequence[Any], warnings: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with yard(tmp_path) as y:
+        adapter = await y.add(probes=list(probes))
+        await y.swap.activate(adapter)
+        await y.swap.activate(adapter, probe=False)
+        await y.swap.restore(adapter)
+    warned = f"adapter {adapter.version} has no probes: nothing shows that it answers as it must"
+    assert caplog.text.count(warned) == warnings
 
 
 async def test_a_version_that_cannot_be_loaded_leaves_the_old_one(tmp_path: Path) -> None:
@@ -176,6 +189,18 @@ async def test_a_folder_that_was_changed_after_it_came_in_is_not_activated(
         with pytest.raises(AdapterRefused, match=f"{new.version}: step verify failed: .*{words}"):
             await y.swap.activate(new)
         assert (y.version, y.loaded) == (old.version, {old.version})
+
+
+async def test_a_version_before_whose_folder_was_changed_is_none_to_roll_back_to(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with yard(tmp_path) as y:
+        first, second = await y.add(), await y.add(32)
+        (first.folder / "report.json").write_text("{ }")
+        await y.swap.restore(second, None, first)
+        assert (y.version, y.swap.previous("support")) == (second.version, None)
+        assert y.loaded == {second.version}
+    assert f"no rollback to adapter {first.version}: {first.version}: the folder was" in caplog.text
 
 
 async def test_a_version_that_cannot_be_kept_does_not_come_into_service(tmp_path: Path) -> None:

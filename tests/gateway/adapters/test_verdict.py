@@ -12,12 +12,14 @@ def counts(
     *,
     invalid: int = 0,
     abstained: int = 0,
+    no_tool: int = 0,
     errors: int = 0,
     p95_s: float = 0.1,
     disagreed: int = 0,
 ) -> Counts:
     outcomes = {
-        "call": n - invalid - abstained - errors,
+        "call": n - invalid - abstained - no_tool - errors,
+        "no_tool": no_tool,
         "invalid/parse": invalid,
         "abstained/low_confidence": abstained,
     }
@@ -33,7 +35,7 @@ def counts(
         (counts(50), counts(50, invalid=10), "roll back"),
         (counts(50), counts(50, errors=10), "roll back"),
         (counts(50), counts(50, invalid=5, errors=5), "roll back"),
-        # Abstaining costs no customer; it only holds a promotion up.
+        # Abstaining is an annoyance, no damage: it is judged at the looks.
         (counts(50), counts(50, abstained=50), "go on"),
         (counts(50, invalid=10), counts(50, invalid=10), "go on"),
         (counts(50, errors=10), counts(50), "go on"),
@@ -68,6 +70,38 @@ def test_a_trial_is_promoted_once_its_version_is_proven_to_leave_little_more_and
     old: Counts, new: Counts, judgement: Judgement
 ) -> None:
     assert verdict("canary", old, new).judgement == judgement
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "judgement"),
+    [
+        (counts(200), counts(200, abstained=200), "roll back"),
+        (counts(1000, abstained=20), counts(1000, abstained=1000), "roll back"),
+        (counts(9000, abstained=900), counts(1000, abstained=200), "roll back"),
+        # Between two looks, and before the version in service has enough.
+        (counts(200), counts(399, abstained=399), "go on"),
+        (counts(199), counts(200, abstained=200), "go on"),
+        # More than in service, but not shown to be more than is allowed.
+        (counts(1400, abstained=140), counts(1400, abstained=200), "go on"),
+    ],
+)
+def test_a_trial_is_rolled_back_at_a_look_that_proves_its_version_to_leave_too_much(
+    old: Counts, new: Counts, judgement: Judgement
+) -> None:
+    assert verdict("canary", old, new).judgement == judgement
+
+
+@pytest.mark.parametrize(
+    ("no_tool", "judgement"),
+    [(0, "go on"), (70, "go on"), (71, "promote"), (133, "promote"), (134, "go on"),
+     (1000, "go on")],
+)  # fmt: skip
+def test_a_version_that_answers_no_tool_more_or_less_often_is_not_promoted(
+    no_tool: int, judgement: Judgement
+) -> None:
+    found = verdict("canary", counts(1000, no_tool=100), counts(1000, no_tool=no_tool))
+    assert found.judgement == judgement
+    assert judgement == "promote" or f"no_tool is its answer to {no_tool} of" in found.reason
 
 
 @pytest.mark.parametrize(

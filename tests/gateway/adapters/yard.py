@@ -37,6 +37,10 @@ class Disk(Records):
         self._require_space()
         await super().keep_adapter(*values, **more)
 
+    async def drop_adapter(self, version: str) -> None:
+        self._require_space()
+        await super().drop_adapter(version)
+
     def _require_space(self) -> None:
         if self.full:
             raise sqlite3.OperationalError("database or disk is full")

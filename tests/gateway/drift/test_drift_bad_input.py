@@ -1,5 +1,6 @@
 """Schemas that nobody should send are graded in bounded steps: never a hang, never a crash."""
 
+from time import process_time
 from typing import Any
 
 import pytest
@@ -63,6 +64,35 @@ def listing(last: str) -> dict[str, Any]:
     return {"type": "object", "properties": {"x": {"enum": [*values, last]}}}
 
 
+def anchored(leaf: Any) -> dict[str, Any]:
+    """A thousand references that can be followed only in the whole of a large schema."""
+    many = {f"D{i}": {"type": "string", "maxLength": i} for i in range(9_000)}
+    members = {f"argument_{i}": {"$ref": "#a"} for i in range(1_000)}
+    return {
+        "type": "object",
+        "properties": members,
+        "$defs": {**many, "A": {"$anchor": "a", **leaf}},
+    }
+
+
+def around_values(levels: int, key: str, last: str) -> dict[str, Any]:
+    """Many values, at the bottom of a keyword within itself."""
+    schema: Any = {"enum": [f"value number {i:08}" for i in range(5_000)] + [last]}
+    for _ in range(levels):
+        several = [{"type": "array", "items": schema}, {"type": "array", "maxItems": 3}]
+        schema = {"type": "array", key: schema} if key == "contains" else {key: several}
+    return {"type": "object", "properties": {"x": schema}}
+
+
+def between_values(last: str) -> dict[str, Any]:
+    """Many branches with many values each."""
+    branches = [
+        {"pattern": f"{i}", "enum": [f"{last} {i:03} {j:05}" for j in range(140)]}
+        for i in range(300)
+    ]
+    return {"type": "object", "properties": {"x": {"anyOf": branches}}}
+
+
 TEXT, NUMBER = {"type": "string"}, {"type": "integer"}
 LOOP = {"$ref": "#/$defs/A"}
 PAIRS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
@@ -113,6 +143,26 @@ def test_what_nobody_should_send_is_breaking_if_it_differs_and_none_if_not(
     assert grade(before, after) == "breaking"
     for schema in (before, after):
         assert grade(schema, copied(schema)) == "none"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"type": "object", "properties": {"argument_1": TEXT}}, anchored(TEXT)),
+        (anchored(TEXT), anchored(NUMBER)),
+        *((around_values(30, key, "a"), around_values(30, key, "b"))
+          for key in ("contains", "anyOf")),
+        (between_values("a"), between_values("b")),
+    ],
+    ids=["anchors on one side", "anchors", "values within contains", "values within unions",
+         "values within branches"],
+)  # fmt: skip
+def test_what_is_costly_to_compare_is_graded_within_seconds(
+    before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    started = process_time()
+    assert grade(before, after) == "breaking"
+    assert process_time() - started < 10
 
 
 JSON = st.recursive(

@@ -3,36 +3,22 @@
 from typing import Any
 
 import pytest
-from mcp.types import Tool
 
-from gateway.drift import Change, DriftGrade, compare
-from gateway.types import Toolset
+from gateway.drift import Change, DriftGrade
+from tests.gateway.drift.graded import DRAFT_7, changes, grade, one
 
-DRAFT_7 = "http://json-schema.org/draft-07/schema#"
 LATEST = "https://json-schema.org/draft/2020-12/schema"
-
-
-def changes(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
-    tools = [Tool(name="it", input_schema=schema) for schema in (before, after)]
-    return [
-        c for t in compare(Toolset("its", (tools[0],)), {"it": tools[1]}).tools for c in t.changes
-    ]
-
-
-def grade(before: dict[str, Any], after: dict[str, Any]) -> DriftGrade:
-    tools = [Tool(name="it", input_schema=schema) for schema in (before, after)]
-    return compare(Toolset("its", (tools[0],)), {"it": tools[1]}).worst
-
-
-def one(schema: Any, **root: Any) -> dict[str, Any]:
-    """The schema of a tool with one argument `x`."""
-    return {"type": "object", "properties": {"x": schema}, **root}
-
-
 CAT = {"type": "object", "properties": {"kind": {"const": "cat"}}, "required": ["kind"]}
 DOG = {"type": "object", "properties": {"kind": {"const": "dog"}}, "required": ["kind"]}
 TREE = {"type": "object", "properties": {"left": {"$ref": "#/$defs/Tree"}}}
 PLANT = {"type": "object", "properties": {"left": {"$ref": "#/definitions/Plant"}}}
+
+
+def depending(least: int, **root: Any) -> dict[str, Any]:
+    """A schema that asks for more where `x` is sent, behind a reference."""
+    more = {"definitions": {"More": {"minProperties": least}}}
+    return one({}, dependencies={"x": {"$ref": "#/definitions/More"}}, **more, **root)
+
 
 SAME: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("a reference with its own description",
@@ -57,6 +43,22 @@ SAME: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("a nullable reference",
      one({"anyOf": [{"$ref": "#/$defs/C"}, {"type": "null"}]}, **{"$defs": {"C": {"enum": ["a"]}}}),
      one({"$ref": "#/$defs/C", "nullable": True}, **{"$defs": {"C": {"enum": ["a"]}}})),
+    ("a nullable reference in allOf",
+     one({"anyOf": [{"$ref": "#/$defs/C"}, {"type": "null"}]}, **{"$defs": {"C": CAT}}),
+     one({"allOf": [{"$ref": "#/$defs/C"}], "nullable": True}, **{"$defs": {"C": CAT}})),
+    ("a nullable reference that leads back",
+     one({"anyOf": [{"$ref": "#/$defs/Tree"}, {"type": "null"}]}, **{"$defs": {"Tree": TREE}}),
+     one({"$ref": "#/$defs/Tree", "nullable": True}, **{"$defs": {"Tree": TREE}})),
+    ("what stands beside a reference, in allOf",
+     one({"$ref": "#/$defs/Tree", "required": ["left"]}, **{"$defs": {"Tree": TREE}}),
+     one({"allOf": [{"$ref": "#/$defs/Tree"}, {"required": ["left"]}]},
+         **{"$defs": {"Tree": TREE}})),
+    ("what looks at all of a reference, around it",
+     one({"$ref": "#/$defs/C", "unevaluatedProperties": False}, **{"$defs": {"C": CAT}}),
+     one({"allOf": [{"$ref": "#/$defs/C"}], "unevaluatedProperties": False},
+         **{"$defs": {"C": CAT}})),
+    ("names that are texts", one({"type": "object", "additionalProperties": CAT}),
+     one({"type": "object", "additionalProperties": CAT, "propertyNames": {"type": "string"}})),
     ("a nullable enum",
      one({"anyOf": [{"type": "string", "enum": ["a", "b"]}, {"type": "null"}]}),
      one({"type": "string", "enum": ["a", "b"], "nullable": True})),
@@ -164,6 +166,13 @@ OTHER: list[tuple[str, dict[str, Any], dict[str, Any], DriftGrade, DriftGrade]] 
      one({}), "breaking", "breaking"),
     ("unevaluated members", one({"properties": {"a": {}}, "unevaluatedProperties": False}),
      one({"unevaluatedProperties": False}), "breaking", "compatible"),
+    ("what a dependency refers to", depending(1), depending(2), "breaking", "breaking"),
+    ("what a dependency of draft-07 refers to", depending(1, **{"$schema": DRAFT_7}),
+     depending(2, **{"$schema": DRAFT_7}), "breaking", "breaking"),
+    ("an address with a name for a format", one({"enum": ["Jo <jo@example.org>"]}),
+     one({"type": "string", "format": "email"}), "breaking", "breaking"),
+    ("an address for a format", one({"enum": ["jo@example.org"]}),
+     one({"type": "string", "format": "email"}), "compatible", "breaking"),
     ("a const of another type", one({"const": 1}), one({"const": True}), "breaking", "breaking"),
 ]  # fmt: skip
 

@@ -44,7 +44,7 @@ async def test_a_version_waits_a_moment_for_its_warming_prompt_and_serves_withou
             one.cut()
             await until(lambda: made.replicas.status[0].in_flight == 0)
             assert await made.ask("support@2")
-        assert "an adapter was not warmed" in caplog.text
+        assert "adapter support@2 was not warmed" in caplog.text
 
 
 async def test_prompts_go_in_turn_and_to_the_replica_with_the_fewest_under_way(

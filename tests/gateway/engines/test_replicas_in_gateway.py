@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import AdapterConfig
+from gateway.config import AdapterConfig, RecordsConfig
 from gateway.engines.replica import Pace
 from gateway.engines.replicas import Replicas
 from gateway.engines.vllm import VllmEngine
@@ -25,6 +26,8 @@ from tests.gateway.engines.vllm_double import VllmDouble
 from tests.gateway.serving import TRACK, Served, desk, problem_of, served, settings
 
 HURRIED = Pace(start=0.0, look=0.01, first_pause=0.001, longest_pause=0.01)
+PATIENT = Pace(start=60.0, look=0.01, first_pause=0.001, longest_pause=0.01)
+"""Waits for its servers before it starts."""
 
 
 @asynccontextmanager
@@ -109,6 +112,46 @@ async def test_a_gateway_starts_over_servers_of_which_one_no_longer_answers_as_i
         wrong, right = replicas.status
         assert (wrong.loaded, len(right.loaded)) == ((), 1)
         assert f"wants {json.dumps(TRACK)}" in (wrong.error or "")
+
+
+async def test_a_gateway_starts_over_a_server_that_has_its_version_from_another_folder(
+    tmp_path: Path, folder: Path, vllm: VllmDouble
+) -> None:
+    vllm.wants = json.dumps(TRACK)
+    first, second = tmp_path / "release1" / "support", tmp_path / "release2" / "support"
+    probed(first)
+    shutil.copytree(first, second)
+    for place in (first, second):
+        configured = (AdapterConfig(folder=place),)
+        config = settings(tmp_path, desk(tmp_path / "desk").config(), adapters=configured)
+        async with served(config, Replicas([vllm.engine(folder)], PATIENT)) as gateway:
+            assert (await gateway.route()).status_code == 200
+            assert list(vllm.adapters.values()) == [str(place)]
+
+
+async def test_a_version_that_was_added_and_is_then_configured_serves_on(
+    tmp_path: Path, folder: Path, vllm: VllmDouble
+) -> None:
+    vllm.wants = json.dumps(TRACK)
+    source = probed(tmp_path / "made")
+    config = settings(
+        tmp_path,
+        desk(tmp_path / "desk").config(),
+        adapter=False,
+        records=RecordsConfig(path=str(tmp_path / "records.sqlite")),
+    )
+    async with served(config, Replicas([vllm.engine(folder)], PATIENT)) as gateway:
+        version = (await gateway.parts.store.add(source)).version
+        answer = await gateway.client.post(
+            f"/admin/adapters/{version}/activate", json={"toolset": "support"}
+        )
+        assert answer.status_code == 200
+        held = dict(vllm.adapters)
+    config = config.model_copy(update={"adapters": (AdapterConfig(folder=source),)})
+    async with served(config, Replicas([vllm.engine(folder)], PATIENT)) as gateway:
+        answer = await gateway.route()
+        assert (answer.status_code, answer.json()["model"]) == (200, version)
+        assert vllm.adapters == held
 
 
 @pytest.fixture

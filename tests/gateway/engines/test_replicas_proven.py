@@ -14,7 +14,7 @@ from gateway.errors import AdapterRefused, EngineDown, ProbeFailed
 from gateway.manifest import Adapter, read_adapter
 from tests.adapters import write_adapter
 from tests.gateway.adapters.yard import NO_TOOL, PROBE
-from tests.gateway.engines.fleet import COMPLETIONS, WATCHFUL, Fleet, fleet, until
+from tests.gateway.engines.fleet import COMPLETIONS, LOAD, WATCHFUL, Fleet, fleet, until
 from tests.gateway.engines.vllm_double import VllmDouble
 from tests.gateway.serving import ASK, TRACK
 
@@ -146,6 +146,30 @@ async def test_one_that_restarts_with_other_weights_is_found_out(
         with pytest.raises(EngineDown, match="answered was"):
             await ask(made, probed.version)
         assert await made.ask("support@1")
+
+
+async def test_one_that_restarts_does_not_load_a_folder_that_was_changed_meanwhile(
+    folder: Path, vllm: VllmDouble, probed: Adapter
+) -> None:
+    async with fleet(folder, vllm, pace=WATCHFUL, load=()) as made:
+        play(vllm)
+        await load(made, probed)
+        changed = probed.folder / "report.json"
+        came_in = changed.read_text()
+        changed.write_text("{ }")
+        vllm.kill()
+        await until(lambda: made.states == ["down"])
+        vllm.restart()
+        await made.until_ready(0)
+        assert made.replicas.status[0].loaded == ()
+        error = made.replicas.status[0].error
+        assert error == f"{probed.version}: the folder was changed after it came in"
+        assert len(vllm.bodies(LOAD)) == 1
+        with pytest.raises(EngineDown, match="changed after it came in"):
+            await ask(made, probed.version)
+        changed.write_text(came_in)
+        await until(lambda: made.replicas.status[0].loaded == (probed.version,))
+        assert len(vllm.bodies(LOAD)) == 2
 
 
 async def test_what_is_wanted_before_any_server_is_up_is_proven_by_the_first(

@@ -62,9 +62,30 @@ async def test_a_version_that_is_listed_already_is_taken_if_it_came_from_the_sam
     await engine.load("support@1", adapter)
     assert vllm.bodies(LOAD) == []
     assert (await engine.complete(ASKED)).tokens
-    vllm.adapters["support@2"] = "/of/somebody/else"
+
+
+async def test_a_version_that_an_earlier_run_left_loaded_from_elsewhere_is_loaded_from_here(
+    vllm: VllmDouble, engine: VllmEngine, adapter: Path
+) -> None:
+    vllm.adapters["support@1"] = "/of/an/earlier/run"
+    await engine.load("support@1", adapter)
+    assert vllm.bodies(UNLOAD) == [{"lora_name": "support@1"}]
+    assert vllm.adapters == {"support@1": str(adapter)}
+    # What somebody else loads from elsewhere afterwards is left to them: two would take turns.
+    vllm.adapters["support@1"] = "/of/somebody/else"
     with pytest.raises(AdapterRefused, match="has loaded it from /of/somebody/else, not from"):
-        await engine.load("support@2", adapter)
+        await engine.load("support@1", adapter)
+    assert len(vllm.bodies(UNLOAD)) == 1
+
+
+async def test_a_version_from_elsewhere_that_stays_loaded_is_refused(
+    vllm: VllmDouble, engine: VllmEngine, adapter: Path
+) -> None:
+    vllm.adapters["support@1"] = "/of/an/earlier/run"
+    vllm.instead[UNLOAD] = error(500, "boom", "InternalServerError")
+    with pytest.raises(AdapterRefused, match="has loaded it from /of/an/earlier/run, not from"):
+        await engine.load("support@1", adapter)
+    assert vllm.bodies(LOAD) == []
 
 
 async def test_a_version_that_another_gateway_loads_at_the_same_time_is_taken(

@@ -11,6 +11,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from gateway.faces.guard import LOOPBACK, Guard
+from tests.gateway.faces.mcp.serving import modern_headers
 from tests.gateway.serving import (
     ASK,
     TRACK,
@@ -153,14 +154,26 @@ async def test_a_crowd_is_turned_away_until_there_is_room() -> None:
     assert app.bodies == [b"1", b"3"]
 
 
-async def test_streams_that_wait_for_news_take_no_room_from_requests_and_have_a_limit() -> None:
+LISTENS = modern_headers("subscriptions/listen")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers"),
+    [
+        ("GET", "/mcp", {"accept": "text/event-stream"}),
+        ("POST", "/mcp", LISTENS),
+        ("POST", "/mcp/support", LISTENS),
+    ],
+)
+async def test_streams_that_wait_for_news_take_no_room_from_requests_and_have_a_limit(
+    method: str, path: str, headers: dict[str, str]
+) -> None:
     app = Echo()
     app.gate.clear()
-    listens = {"accept": "text/event-stream"}
     async with guarded(app, concurrent_requests=1, open_streams=1) as client:
-        stream = asyncio.create_task(client.get("/", headers=listens))
+        stream = asyncio.create_task(client.request(method, path, headers=headers))
         await app.arrived.wait()
-        second = await client.get("/", headers=listens)
+        second = await client.request(method, path, headers=headers)
         assert problem_of(second)["detail"] == "1 streams are open already"
         assert (second.status_code, second.headers["Retry-After"]) == (429, "1")
         app.arrived.clear()
@@ -169,6 +182,46 @@ async def test_streams_that_wait_for_news_take_no_room_from_requests_and_have_a_
         app.gate.set()
         assert (await request).content == b"1"
         assert (await stream).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/v1/route", [*LISTENS.items()]),
+        ("/mcp", [*modern_headers("tools/call").items()]),
+        # Nobody holds the body against these:
+        ("/mcp", [("mcp-method", "subscriptions/listen")]),
+        ("/mcp", [*(LISTENS | {"mcp-protocol-version": "2025-11-25"}).items()]),
+        ("/mcp", [("mcp-protocol-version", "2025-11-25"), *LISTENS.items()]),
+    ],
+)
+async def test_a_request_that_may_be_no_listener_takes_the_room_of_a_request(
+    path: str, headers: list[tuple[str, str]]
+) -> None:
+    app = Echo()
+    app.gate.clear()
+    async with guarded(app, concurrent_requests=1) as client:
+        first = asyncio.create_task(client.post("/", content=b"1"))
+        await app.arrived.wait()
+        second = await client.post(path, content=b"2", headers=headers)
+        assert problem_of(second)["detail"] == "1 requests are in work already"
+        app.gate.set()
+        assert (await first).content == b"1"
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+async def test_a_gateway_without_room_still_says_how_it_is(path: str) -> None:
+    app = Echo()
+    app.gate.clear()
+    async with guarded(app, concurrent_requests=1) as client:
+        first = asyncio.create_task(client.post("/", content=b"1"))
+        await app.arrived.wait()
+        app.arrived.clear()
+        check = asyncio.create_task(client.get(path))
+        await app.arrived.wait()
+        assert (await client.post("/", content=b"2")).status_code == 429
+        app.gate.set()
+        assert [(await task).status_code for task in (first, check)] == [200, 200]
 
 
 KEYS = {"agent_keys": ("agent-key", "other-key"), "admin_keys": ("admin-key",)}

@@ -9,6 +9,7 @@ import pytest
 from gateway.engines.base import Prompt
 from gateway.engines.scripted import ScriptedEngine
 from tests.gateway.faces.chats import USER, chat, error_of, message_of, offered, offered_desk
+from tests.gateway.faces.respond import CANCEL
 from tests.gateway.serving import (
     ASK,
     TRACK,
@@ -44,7 +45,7 @@ async def test_a_request_is_answered_with_a_tool_call_that_the_agent_makes(
 
 async def test_several_calls_carry_different_ids(tmp_path: Path) -> None:
     script = desk(tmp_path / "desk")
-    engine = ScriptedEngine({ASK: {"calls": [TRACK, TRACK]}})
+    engine = ScriptedEngine({ASK: {"calls": [TRACK, CANCEL]}})
     async with served(settings(tmp_path, script.config()), engine) as gateway:
         calls = message_of(await chat(gateway))["tool_calls"]
     assert len({call["id"] for call in calls}) == 2
@@ -177,9 +178,11 @@ def called_with(arguments: str) -> list[dict[str, Any]]:
         ({"tool_choice": "required", "tools": []}, "there are no tools"),
         ({"stop": ["a"] * 5}, "stop"),
         ({"logprobs": True}, "logprobs"),
+        ({"prediction": {"type": "content", "content": "x"}}, "prediction"),
         ({"modalities": ["text", "audio"]}, "modalities"),
         ({"tools": [offered("not.a.name")]}, "tools[0].function.name"),
         ({"messages": [USER, {"role": "tool", "tool_call_id": "c", "content": ""}]}, "'c', which"),
+        ({"messages": [{"role": "tool", "tool_call_id": ["c"]}]}, "messages[0].tool_call_id"),
         ({"messages": []}, "messages"),
         ({"messages": [{"role": "robot", "content": "x"}]}, "messages[0].role"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "text"),

@@ -2,6 +2,9 @@
 
 import json
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.gateway.faces.chats import error_of
 from tests.gateway.faces.respond import (
@@ -14,7 +17,9 @@ from tests.gateway.faces.respond import (
     ask,
     output_of,
 )
+from tests.gateway.fallback.llm_double import LlmDouble, says
 from tests.gateway.serving import ASK, TRACK, dispatched, tell_desk
+from tests.gateway.toolsets.upstream_doubles import http
 
 
 async def test_a_call_that_must_be_approved_runs_once_and_only_then(tmp_path: Path) -> None:
@@ -110,6 +115,62 @@ async def test_one_call_to_be_approved_holds_back_all_calls_of_an_answer(tmp_pat
         more = await ask(gateway, tool, input=both, previous_response_id=response.json()["id"])
         output_of(more, "mcp_call", "mcp_call", "message")
         assert dispatched(script) == 2
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        {"require_approval": {"never": {"tools": ["track_order"]}}},
+        {"require_approval": {"never": {"tool_names": ["track_order"], "readonly": True}}},
+        {"require_approval": {"never": {}}},
+        {"require_approval": {"never": {"tool_names": None}}},
+        {"require_approval": {"nevr": {"tool_names": ["track_order"]}}},
+        {"allowed_tools": {"tool_name": ["track_order"]}},
+        {"allowed_tool": ["track_order"]},
+    ],
+    ids=str,
+)
+async def test_a_filter_that_is_misspelt_or_names_nothing_is_refused(
+    tmp_path: Path, member: dict[str, Any]
+) -> None:
+    async with answering(tmp_path, CANCEL) as (gateway, script):
+        response = await ask(gateway, {**DESK, **member})
+        assert dispatched(script) == 0
+    assert response.status_code == 422
+    assert "tools[0].mcp" in error_of(response)["message"]
+
+
+async def test_a_server_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    async with answering(tmp_path, CANCEL) as (gateway, script):
+        response = await ask(gateway, ASKING, {**DESK, "allowed_tools": ["cancel_order"]})
+        assert dispatched(script) == 0
+    assert response.status_code == 422
+    assert "'script' stands twice" in error_of(response)["message"]
+
+
+@pytest.mark.parametrize("approve", [True, False])
+@pytest.mark.parametrize(
+    ("choice", "then"),
+    [
+        ("required", "auto"),
+        ({"type": "function", "name": "track_order"}, "auto"),
+        ("none", "none"),
+    ],
+    ids=str,
+)
+async def test_once_a_person_has_answered_no_call_is_required_any_more(
+    tmp_path: Path, choice: Any, then: str, approve: bool
+) -> None:
+    double = LlmDouble(says("As you say."))
+    async with http(double.app) as port:
+        fallback = {"url": f"http://127.0.0.1:{port}/v1", "model": "big"}
+        async with answering(tmp_path, fallback=fallback) as (gateway, _):
+            request = (await ask(gateway, ASKING)).json()["output"][-1]
+            answer = [{"role": "user", "content": ASK}, approval(request, approve)]
+            response = await ask(gateway, ASKING, input=answer, tool_choice=choice)
+    made = ["mcp_call"] if approve else []
+    output_of(response, "mcp_list_tools", *made, "message")
+    assert double.asked[0]["tool_choice"] == then
 
 
 async def test_destructive_tools_wait_whatever_the_agent_says(tmp_path: Path) -> None:

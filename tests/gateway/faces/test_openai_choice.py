@@ -7,6 +7,7 @@ import pytest
 
 from gateway.engines.scripted import ScriptedEngine
 from tests.gateway.faces.chats import chat, message_of, offered_desk
+from tests.gateway.faces.respond import CANCEL
 from tests.gateway.serving import ASK, TRACK, desk, served, settings
 
 NO_TOOL = {"tool": "no_tool", "reason": "need an order"}
@@ -67,7 +68,7 @@ async def test_forcing_a_call_leaves_no_tool_in_the_grammar(tmp_path: Path) -> N
 
 async def test_several_calls_are_withheld_from_an_agent_that_takes_one(tmp_path: Path) -> None:
     script = desk(tmp_path / "desk")
-    engine = ScriptedEngine({ASK: {"calls": [TRACK, TRACK]}})
+    engine = ScriptedEngine({ASK: {"calls": [TRACK, CANCEL]}})
     async with served(settings(tmp_path, script.config()), engine) as gateway:
         both = message_of(await chat(gateway, parallel_tool_calls=True))
         none = message_of(await chat(gateway, parallel_tool_calls=False))

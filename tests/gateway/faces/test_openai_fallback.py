@@ -69,7 +69,7 @@ async def test_what_the_router_leaves_is_taken_over(
 ) -> None:
     double = LlmDouble(CALL)
     async with backed(tmp_path, double, answer) as gateway:
-        response = await chat(gateway, seed=7)
+        response = await chat(gateway, seed=7, reasoning_effort="low", verbosity="low")
         metrics = (await gateway.client.get("/metrics")).text
     (call,) = message_of(response)["tool_calls"]
     assert (call["id"], call["function"]["name"]) == ("llm_0", "track_order")
@@ -79,6 +79,7 @@ async def test_what_the_router_leaves_is_taken_over(
     assert response.json()["usage"]["total_tokens"] == 110
     (asked,) = double.asked
     assert (asked["messages"], asked["seed"], asked["model"]) == ([USER], 7, "big")
+    assert (asked["reasoning_effort"], asked["verbosity"]) == ("low", "low")
     assert {tool["function"]["name"] for tool in asked["tools"]} >= {"track_order", "escalate"}
     assert double.keys == [f"Bearer {KEY}"]
     assert f'pointsman_fallback_turns_total{{reason="{reason}"}} 1.0' in metrics

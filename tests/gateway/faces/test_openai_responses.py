@@ -137,6 +137,39 @@ async def test_a_server_that_fails_is_an_item_with_the_error(tmp_path: Path) -> 
     assert "script" in call["error"]
 
 
+async def test_calls_behind_one_that_failed_are_not_made(tmp_path: Path) -> None:
+    async with answering(tmp_path, {"calls": [TRACK, CANCEL]}) as (gateway, script):
+        script.tell_pages([], dies_of=["tools/call"])
+        response = await ask(gateway, DESK)
+        assert dispatched(script) == 1
+    _, track, cancel, _ = output_of(response, "mcp_list_tools", "mcp_call", "mcp_call", "message")
+    assert [call["status"] for call in (track, cancel)] == ["failed", "failed"]
+    assert cancel["error"] == "not made: an earlier call failed"
+
+
+async def test_the_same_call_twice_in_one_answer_is_not_made(tmp_path: Path) -> None:
+    async with answering(tmp_path, {"calls": [CANCEL, CANCEL]}) as (gateway, script):
+        response = await ask(gateway, DESK)
+        assert dispatched(script) == 0
+    _, message = output_of(response, "mcp_list_tools", "message")
+    assert "stands twice" in message["content"][0]["text"]
+
+
+async def test_what_an_answer_is_written_with_goes_on_to_the_fallback(tmp_path: Path) -> None:
+    double = LlmDouble(calls(("track_order", TRACK["arguments"]), text="I look."), says("Here."))
+    body = {"reasoning": {"effort": "low"}, "text": {"verbosity": "low"}, "max_output_tokens": 99}
+    no_tool = {"tool": "no_tool", "reason": "not mine"}
+    async with http(double.app) as port:
+        fallback = {"url": f"http://127.0.0.1:{port}/v1", "model": "big"}
+        async with answering(tmp_path, no_tool, fallback=fallback) as (gateway, _):
+            response = await ask(gateway, DESK, **body)
+    _, words, _, answer = output_of(response, "mcp_list_tools", "message", "mcp_call", "message")
+    assert [item["content"][0]["text"] for item in (words, answer)] == ["I look.", "Here."]
+    assert response.json()["reasoning"] == {"effort": "low"}
+    wanted = {"reasoning_effort": "low", "verbosity": "low", "max_completion_tokens": 99}
+    assert [asked.items() >= wanted.items() for asked in double.asked] == [True, True]
+
+
 async def test_with_a_fallback_the_rounds_go_on_until_it_answers_in_words(tmp_path: Path) -> None:
     double = LlmDouble(
         calls(("cancel_order", CANCEL["arguments"])), says("Cancelled, as it was late.")
@@ -168,6 +201,20 @@ async def test_with_a_fallback_the_rounds_go_on_until_it_answers_in_words(tmp_pa
         ({"input": [{"type": "image_generation_call"}]}, "image_generation_call"),
         ({"input": [{"role": "user", "content": [{"type": "input_image"}]}]}, "text alone"),
         ({"input": [{"type": "function_call", "name": "x"}]}, "input[0] lacks"),
+        ({"input": [{"role": "user", "content": None}]}, "input[0]: a member is of the wrong type"),
+        ({"input": [{"role": "user", "content": ["x"]}]}, "input[0]: a member is of the wrong"),
+        ({"input": [{"type": ["message"], "role": "user"}]}, "input[0].type must be a text"),
+        (
+            {"input": [{"type": "mcp_list_tools", "server_label": ["x"]}]},
+            "input[0].server_label must",
+        ),
+        ({"input": [{"type": "mcp_approval_request", "id": [1]}]}, "input[0].id must be a text"),
+        ({"input": [{"type": "function_call_output", "call_id": ["c"], "output": ""}]}, "call_id"),
+        ({"reasoning": {"effort": "low", "summary": "auto"}}, "reasoning.summary"),
+        ({"top_logprobs": 5}, "top_logprobs"),
+        ({"include": ["message.output_text.logprobs"]}, "logprobs"),
+        ({"truncation": "auto"}, "truncation"),
+        ({"context_management": [{"type": "compaction"}]}, "context_management"),
         ({"input": [{"type": "function_call_output", "call_id": "c", "output": ""}]}, "'c', which"),
         ({"input": [{"role": "robot", "content": "x"}]}, "role"),
         ({"tools": [{"type": "web_search"}]}, "tools[0]"),
@@ -192,6 +239,8 @@ async def test_what_cannot_be_honoured_is_refused(
         {"text": {"format": {"type": "text"}, "verbosity": "low"}},
         {"text": None, "background": False, "stream": False, "prompt": None},
         {"include": [], "truncation": "disabled", "tool_choice": "auto"},
+        {"reasoning": {"effort": "none"}, "include": ["reasoning.encrypted_content"]},
+        {"reasoning": None, "include": None, "truncation": None, "top_logprobs": None},
     ],
 )
 async def test_what_clients_send_by_default_is_accepted(

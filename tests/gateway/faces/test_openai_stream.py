@@ -14,6 +14,7 @@ from gateway.engines.base import Completion, Prompt
 from gateway.engines.scripted import ScriptedEngine
 from gateway.faces.openai.events import BEAT, event_stream
 from tests.gateway.faces.chats import USER, chat, error_of, leave, listed
+from tests.gateway.faces.respond import CANCEL
 from tests.gateway.serving import ASK, TRACK, desk, served, settings
 
 
@@ -35,7 +36,7 @@ def deltas(chunks: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 async def test_calls_come_as_deltas_between_the_role_and_the_finish(tmp_path: Path) -> None:
     script = desk(tmp_path / "desk")
-    engine = ScriptedEngine({ASK: {"calls": [TRACK, TRACK]}})
+    engine = ScriptedEngine({ASK: {"calls": [TRACK, CANCEL]}})
     async with served(settings(tmp_path, script.config()), engine) as gateway:
         response = await chat(gateway, stream=True)
     chunks = chunks_of(response)
@@ -54,9 +55,9 @@ async def test_calls_come_as_deltas_between_the_role_and_the_finish(tmp_path: Pa
         made[call["index"]]["arguments"] += call["function"]["arguments"]
     assert list(made) == [0, 1]
     assert made[0]["id"] != made[1]["id"]
-    for call in made.values():
-        assert (call["type"], call["name"]) == ("function", "track_order")
-        assert json.loads(call["arguments"]) == TRACK["arguments"]
+    for call, wanted in zip(made.values(), (TRACK, CANCEL), strict=True):
+        assert (call["type"], call["name"]) == ("function", wanted["tool"])
+        assert json.loads(call["arguments"]) == wanted["arguments"]
     assert response.headers["X-Pointsman-Outcome"] == "call"
 
 

@@ -36,6 +36,11 @@ def calls(*made: tuple[str, Any], text: str | None = None) -> dict[str, Any]:
     }
 
 
+def cut_off(message: dict[str, Any], finish: str = "length") -> Response:
+    """An answer that was not finished."""
+    return JSONResponse(completion(message, finish))
+
+
 class LlmDouble:
     """Answers one request after the other from a list; a response stands for itself."""
 
@@ -82,8 +87,8 @@ class LlmDouble:
         yield "data: [DONE]\n\n"
 
 
-def completion(message: dict[str, Any]) -> dict[str, Any]:
-    finish = "tool_calls" if message.get("tool_calls") else "stop"
+def completion(message: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
+    finish = finish or ("tool_calls" if message.get("tool_calls") else "stop")
     choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": finish}
     usage = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
     return {"model": "big-llm-1", "choices": [choice], "usage": usage}

@@ -154,6 +154,25 @@ async def test_an_error_within_a_stream_is_an_error() -> None:
         await read(llm(double), stream=True)
 
 
+@pytest.mark.parametrize("index", [{"index": 0}, {}], ids=["index 0", "no index"])
+async def test_calls_are_told_apart_by_their_ids_where_their_indexes_are_the_same(
+    index: dict[str, int],
+) -> None:
+    pieces: list[dict[str, Any]] = []
+    for id, tool in (("a", "track"), ("b", "stop")):
+        pieces.append({**index, "id": id, "function": {"name": tool, "arguments": '{"n":'}})
+        # A server may repeat the id, or give each piece one of its own; the name it tells once.
+        pieces.append({**index, "id": id, "function": {"arguments": " "}})
+        pieces.append({**index, "id": f"{id}-2", "function": {"arguments": "1}"}})
+    deltas = [{"choices": [{"delta": {"tool_calls": [piece]}}]} for piece in pieces]
+    end = {"choices": [{"delta": {}, "finish_reason": "tool_calls"}]}
+    whole = (await read(llm(LlmDouble(events(*deltas, end))), stream=True))[1]
+    assert whole.calls == (
+        WrittenCall("a", "track", '{"n": 1}'),
+        WrittenCall("b", "stop", '{"n": 1}'),
+    )
+
+
 async def test_a_server_may_leave_out_what_is_optional() -> None:
     function = {"name": "track", "arguments": "{}"}
     call = {"function": function}

@@ -13,11 +13,12 @@ from gateway.fallback.llm import Llm
 from gateway.fallback.takeover import Asked, Fallback, Taken
 from gateway.types import Message, Usage
 from tests.adapters import support_toolset
-from tests.gateway.fallback.llm_double import KEY, LlmDouble, calls, says
+from tests.gateway.fallback.llm_double import KEY, LlmDouble, calls, cut_off, says
 
 TOOLS = support_toolset().by_name
 ASK = "where is ORD-1234?"
 TRACK = ("track_order", {"order_id": "ORD-1234"})
+CANCEL = ("cancel_order", {"order_id": "ORD-1234"})
 USER = {"role": "user", "content": ASK}
 
 
@@ -114,6 +115,49 @@ async def test_one_faulty_call_withholds_all() -> None:
     assert answer.decision.calls == ()
 
 
+async def test_an_answer_with_the_same_call_twice_goes_back() -> None:
+    double = LlmDouble(calls(TRACK, TRACK), calls(TRACK))
+    _, answer = await taken(double)
+    assert len(answer.decision.calls) == 1
+    assert "stands twice" in double.asked[1]["messages"][-1]["content"]
+
+
+@pytest.mark.parametrize("finish", ["length", "content_filter"])
+@pytest.mark.parametrize("arguments", [TRACK[1], ""], ids=["whole", "none"])
+async def test_calls_of_an_answer_that_was_cut_off_go_back_and_are_withheld_then(
+    arguments: Any, finish: str
+) -> None:
+    cut = cut_off(calls(("track_order", arguments)), finish)
+    double = LlmDouble(cut, calls(TRACK))
+    _, answer = await taken(double)
+    assert [call.arguments for call in answer.decision.calls] == [TRACK[1]]
+    assert f"cut off ({finish})" in double.asked[1]["messages"][-1]["content"]
+    _, answer = await taken(LlmDouble(cut, cut))
+    assert (answer.decision.calls, answer.finish) == ((), finish)
+    assert answer.refusal is not None
+    assert f"cut off ({finish})" in answer.refusal
+
+
+async def test_words_of_an_answer_that_was_cut_off_are_an_answer() -> None:
+    double = LlmDouble(cut_off(says("We open at")))
+    _, answer = await taken(double)
+    assert (answer.text, answer.refusal, answer.finish) == ("We open at", None, "length")
+    assert len(double.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("stream", "text"), [(False, "It is on its way."), (True, "I look.It is on its way.")]
+)
+async def test_words_beside_a_call_that_goes_back_are_told_only_if_they_were_streamed(
+    stream: bool, text: str
+) -> None:
+    wrong = calls(("track_order", {}), text="I look.")
+    double = LlmDouble(wrong, says("It is on its way."))
+    texts, answer = await taken(double, asked(stream=stream))
+    assert answer.text == text
+    assert "".join(texts) == (text if stream else "")
+
+
 async def test_words_after_a_fault_are_an_answer() -> None:
     _, answer = await taken(LlmDouble(calls(("track_order", {})), says("Which order?")))
     assert (answer.text, answer.refusal) == ("Which order?", None)
@@ -166,7 +210,7 @@ async def test_what_is_no_loop_is_called(history: list[dict[str, Any]]) -> None:
         (
             Choice(several=False),
             {"tool_choice": "auto", "parallel_tool_calls": False},
-            calls(TRACK, TRACK),
+            calls(TRACK, CANCEL),
             "parallel_tool_calls is false",
         ),
     ],

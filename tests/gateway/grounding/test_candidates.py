@@ -8,6 +8,7 @@ import pytest
 
 from gateway.grounding.candidates import MAX_CANDIDATES, narrowed
 from gateway.grounding.ground import identifiers, ungrounded
+from gateway.prompt import HISTORY_TURNS, TOOL_RESULT_CHARS
 from gateway.types import Message, Toolset
 from training.rows import read_rows
 
@@ -79,6 +80,27 @@ def test_what_the_assistant_says_offers_nothing():
     messages = [Message("user", "where is it?"), Message("assistant", "Do you mean ORD-9999?")]
     schema = narrowed(DESK, messages).by_name["track_order"].input_schema
     assert "enum" not in schema["properties"]["order_id"]
+
+
+def test_a_long_result_offers_what_the_model_reads_of_it():
+    result = json.dumps([{"order_id": f"ORD-{number}"} for number in range(10_000, 60_000)])
+    assert len(result) > 1_000_000
+    asked, shown = said("where is it?"), result[:TOOL_RESULT_CHARS]
+    made = narrowed(DESK, [*asked, Message("tool", result)])
+    assert made == narrowed(DESK, [*asked, Message("tool", shown)])
+    values = made.by_name["track_order"].input_schema["properties"]["order_id"]["enum"]
+    assert {"ORD-10000", "ORD-10050"} <= set(values)
+    assert "ORD-59999" not in values
+
+
+def test_a_turn_that_the_model_does_not_read_offers_nothing():
+    messages = said("ORD-1234", *["hm"] * HISTORY_TURNS)
+    assert narrowed(DESK, messages) is DESK
+
+
+@pytest.mark.parametrize("unit", ["1 2 3 ", "where is ORD-1234? ", "x"])
+def test_more_than_any_prompt_holds_narrows_nothing(unit: str):
+    assert narrowed(DESK, said(unit * (1_000_000 // len(unit)))) is DESK
 
 
 def test_too_many_choices_are_no_choice():

@@ -16,6 +16,11 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "date": {"type": "string", "format": "date"},
     "moment": {"type": "string", "format": "date-time"},
     "country": {"type": "string", "pattern": "^[A-Z]{2}$"},
+    "two_capitals": {"type": "string", "pattern": "^[A-Z]{2}$"},
+    "day": {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}$"},
+    "phone": {"type": "string", "pattern": r"^\+[1-9]\d{1,14}$"},
+    "local": {"type": "string", "pattern": "^[0-9]{7,15}$"},
+    "iban": {"type": "string", "pattern": "^[A-Z]{2}[0-9]{2}[A-Z0-9]{10,30}$"},
     "amount": {"type": "number"},
     "uuid": {"type": "string", "format": "uuid"},
     "text": {"type": "string"},
@@ -26,10 +31,10 @@ UUID = "123e4567-e89b-12d3-a456-426614174000"
 
 
 def is_grounded(kind: str, value: Any, *messages: str | Message) -> bool:
-    schema = {"type": "object", "properties": {"x": SCHEMAS[kind]}}
+    schema = {"type": "object", "properties": {kind: SCHEMAS[kind]}}
     turns = [Message("user", turn) if isinstance(turn, str) else turn for turn in messages]
-    found = ungrounded(Call("t", {"x": value}), Tool(name="t", input_schema=schema), turns)
-    assert found in ([], [Ungrounded("/x", value)])
+    found = ungrounded(Call("t", {kind: value}), Tool(name="t", input_schema=schema), turns)
+    assert found in ([], [Ungrounded(f"/{kind}", value)])
     return not found
 
 
@@ -111,8 +116,21 @@ def is_grounded(kind: str, value: Any, *messages: str | Message) -> bool:
         ("date", "2027-09-03", "3 Sept 2027"),
         ("date", "2027-06-14", "the fourteenth of June twenty twenty seven"),
         ("moment", "2027-06-14T10:00:00Z", "14 June 2027, 10 o'clock"),
+        ("date", "2026-05-19", "pick it up on May 19, 26."),
+        ("date", "2026-05-19", "19 May '26 with two boxes"),
+        ("day", "2027-06-14", "14 June 2027"),
+        ("day", "2027-06-14", "14.06.2027"),
+        # what is written in groups
+        ("phone", "+14155550123", "+1 415 555 0123"),
+        ("phone", "+14155550123", "+1 (415) 555-0123"),
+        ("local", "4155550123", "(415) 555-0123"),
+        ("iban", "DE89370400440532013000", "DE89 3704 0044 0532 0130 00"),
         # countries
         ("country", "DE", "to Berlin, DE"),
+        ("country", "DE", "10115 DE"),
+        ("country", "FR", "FR 75001 Paris"),
+        ("country", "DE", "Wilmington, DE 19801, no, Germany"),
+        ("two_capitals", "CA", "Los Angeles, CA 90001"),
         ("country", "DE", "Germany"),
         ("country", "DE", "nach Deutschland"),
         ("country", "CH", "la Suisse"),
@@ -218,6 +236,19 @@ def test_a_reading_of_the_conversation_grounds(kind: str, value: Any, text: str)
         ("date", "2027-06-14", "2027-06-145"),
         ("date", "2027-06-14", "14 days, 2027"),
         ("date", "not a date", "14 June 2027"),
+        ("date", "2026-05-19", "pick it up on May 19, 26 boxes"),
+        ("date", "2026-11-14", "on November 14, 26 Main Street"),
+        ("date", "2014-06-15", "June 15, 14:30"),
+        ("date", "2014-06-15", "June 15, 14.30"),
+        ("day", "2027-06-14", "14 June"),
+        ("day", "2027-06-14", "order 14627"),
+        ("order", "ORD-1234", "12 (34)"),
+        ("iban", "DE89370400440532013000", "DE89 3704 0044 0532 0130"),
+        ("country", "CA", "Los Angeles, CA 90001"),
+        ("country", "IN", "Indianapolis, IN 46204"),
+        ("country", "ID", "Order ID ORD-1234 to Paris"),
+        ("country", "GB", "the 16 GB stick"),
+        ("country", "US", "ship to South America"),
         ("country", "DE", "I live in Austria"),
         ("country", "DE", "rue de Rivoli"),
         ("country", "DE", "MADE BY HAND"),

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,15 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from gateway.types import Toolset
 from tests.adapters import SUPPORT
 from tests.training.check.made import DESK, no_tool, row, track
 from training.check.dataset import DatasetRefused, check, inspect, read_splits
 from training.check.report import Finding, listed
 from training.commands import dataset_check
 from training.rows import Row, RowError, row_json
+
+BASE_MODEL = Path(__file__).parents[3] / ".models" / "smollm2-135m-instruct"
 
 
 def good(first: int = 1000) -> list[Row]:
@@ -91,7 +95,8 @@ def test_no_rows_at_all_are_no_data_set():
 
 def test_splits_are_the_folders_that_are_there(tmp_path: Path):
     folder = write(tmp_path, train=good(), test=good(2000))
-    (folder / "rejected.jsonl").write_text("{}")
+    (folder / "refused" / "train").mkdir(parents=True)
+    (folder / "refused" / "train" / "desk.jsonl").write_text("{}")
     (folder / "README.md").write_text("rows")
     assert {name: len(rows) for name, rows in read_splits(folder, DESK).items()} == {
         "train": 10, "test": 10
@@ -99,12 +104,14 @@ def test_splits_are_the_folders_that_are_there(tmp_path: Path):
     assert list(read_splits(folder / "train" / "desk.jsonl", DESK)) == ["desk"]
 
 
-@pytest.mark.parametrize("stray", ["dev/desk.jsonl", "desk.jsonl"])
+@pytest.mark.parametrize("stray", ["dev/desk.jsonl", "desk.jsonl", "rejected.jsonl"])
 def test_rows_that_belong_to_no_split_are_not_passed_over(tmp_path: Path, stray: str):
     folder = write(tmp_path, train=good())
     (folder / stray).parent.mkdir(exist_ok=True)
     (folder / stray).write_text("{}")
-    with pytest.raises(RowError, match=re.escape(stray)):
+    with pytest.raises(
+        RowError, match=re.escape(stray) + ".*`dataset import` brings rows into one"
+    ):
         read_splits(folder, DESK)
 
 
@@ -142,6 +149,27 @@ def test_the_command_gives_one_json_document(command: typer.Typer, tmp_path: Pat
     assert set(report) == {"errors", "warnings", "figures"}
     assert report["figures"]["findings"]["leak_text"] == 10
     assert len(report["errors"][0]["places"]) == 2
+
+
+def test_rows_with_tools_of_their_own_are_checked_in_the_mode_they_are_trained_in(
+    command: typer.Typer, tmp_path: Path
+):
+    own = Toolset("two", DESK.tools[:2])
+    folder = write(tmp_path, train=[replace(row, offered=own) for row in good()])
+    exact = run(command, folder, "--json")
+    assert [error["rule"] for error in json.loads(exact.stdout)["errors"]] == ["toolset"]
+    varied = run(command, folder, "--toolset-mode", "varied", "--json")
+    assert (varied.exit_code, json.loads(varied.stdout)["errors"]) == (0, [])
+
+
+def test_tokens_are_counted_in_the_format_that_is_trained(command: typer.Typer, tmp_path: Path):
+    if not BASE_MODEL.is_dir():
+        pytest.skip("the base model is not prepared; `make test` does that")
+    given = (write(tmp_path, train=good()), "--base-model", BASE_MODEL)
+    assert "tokens" in run(command, *given).stdout
+    native = run(command, *given, "--format", "native")
+    assert native.exit_code == 1
+    assert "chat template" in native.stderr
 
 
 def test_a_broken_row_is_one_line_with_its_place(command: typer.Typer, tmp_path: Path):

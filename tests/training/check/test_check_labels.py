@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from tests.training.check.made import call, item, no_tool, track
+from gateway.types import Toolset
+from tests.training.check.made import DESK, call, item, no_tool, track
 from training.check.labels import contradictions, signature
 from training.check.masks import Masked
 
@@ -58,6 +59,16 @@ def test_equal_masks_with_another_label_are_a_warning_that_lists_both():
 
 def test_contradictions_are_found_across_splits():
     assert found(item(SAID, ALL, "train"), item(SAID, SHIPPED, "test")) == [("error", "label_text")]
+
+
+def test_another_label_for_another_offer_is_no_contradiction():
+    without = Toolset("less", tuple(tool for tool in DESK.tools if tool.name != "list_orders"))
+    rows = [item(SAID, ALL), item(SAID, no_tool(), offered=without)]
+    assert not found(*rows)
+    alike = item("the orders of x@y.io", no_tool(), offered=without)
+    assert not found(item("the orders of a@b.io", ALL), alike)
+    again = item(SAID, no_tool(), offered=Toolset("again", DESK.tools))
+    assert found(*rows, again) == [("error", "label_text")]
 
 
 def test_what_an_assistant_asked_makes_another_request():

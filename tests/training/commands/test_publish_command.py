@@ -9,10 +9,14 @@ from typer.testing import CliRunner, Result
 pytest.importorskip("torch")
 
 from gateway.cli import build
-from tests.adapters import SUPPORT
+from tests.adapters import SUPPORT, support_toolset
 from tests.training.folders import base_model, run_folder
 
-ROW = {"request": "hello", "target": {"tool": "no_tool", "reason": "chat"}}
+ROW = {
+    "request": "hello",
+    "target": {"tool": "no_tool", "reason": "chat"},
+    "toolset": support_toolset().fingerprint,
+}
 
 
 def publish(tmp_path: Path, *options: object) -> Result:

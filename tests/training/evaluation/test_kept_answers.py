@@ -29,8 +29,8 @@ ROUTES = (
 class Counted(ScriptedEngine):
     """Answers as scripted, and counts what it was asked."""
 
-    def __init__(self) -> None:
-        super().__init__(lambda prompt: self._answer(prompt), logprob=-0.1)
+    def __init__(self, digest: str | None = None) -> None:
+        super().__init__(lambda prompt: self._answer(prompt), logprob=-0.1, digest=digest)
         self.asked = 0
 
     def _answer(self, prompt: Prompt) -> object:
@@ -90,6 +90,17 @@ async def test_a_grading_that_was_killed_asks_only_for_the_rest(tmp_path: Path) 
     assert report["adapter"]["constrained"]["exact"]["k"] == len(ROWS)
     await answers(engine, adapter, ROWS, constrained=False, kept=KeptAnswers(file))
     assert engine.asked == 2 * len(ROWS)
+
+
+async def test_answers_on_another_base_model_are_none_of_this_one(tmp_path: Path) -> None:
+    adapter = read_adapter(write_adapter(tmp_path / "adapter"))
+    kept = KeptAnswers(tmp_path / "answers.jsonl")
+    for digest in ("a", "b"):
+        engine = Counted(digest)
+        await engine.load(adapter.version, adapter.folder)
+        for _ in range(2):
+            await answers(engine, adapter, ROWS, constrained=True, kept=kept)
+        assert engine.asked == len(ROWS)
 
 
 async def test_the_base_model_may_be_asked_for_fewer_rows_and_is_compared_on_those(

@@ -107,6 +107,8 @@ def test_a_key_may_come_from_a_variable_of_another_name(tmp_path: Path, server: 
          "answers 401: bad key [key]"),
         (httpx.Response(429, headers={"retry-after": "0"}), "answers 429: (empty) (asked 2 times)"),
         (completion("Certainly! Tell me more."), "3 answers in a row hold no rows; large wrote"),
+        (httpx.Response(400, json={"error": f"no {KEY}"}),
+         "3 answers in a row hold no rows; large answers 400: no [key]"),
     ],
 )  # fmt: skip
 def test_a_teacher_that_fails_is_one_line_and_the_key_is_not_in_it(
@@ -139,11 +141,12 @@ def test_tasks_without_rows_end_with_1_and_a_count(tmp_path: Path, server: Serve
 
 
 def test_a_run_of_which_no_row_passes_ends_with_1(tmp_path: Path, server: Server):
-    server.answer = lambda _: completion('{"request": "hello", "target": {"tool": "fly"}}')
+    unknown = {"tool": "fly", "arguments": {}}
+    server.answer = lambda _: completion(json.dumps({"request": "hello", "target": unknown}))
     ran = run(tmp_path, server.url, "--limit", "1")
     assert ran.exit_code == 1
     assert "no row passed the checks" in ran.stderr
-    assert "1 parse" in ran.stderr
+    assert "1 schema" in ran.stderr
 
 
 @pytest.mark.parametrize(

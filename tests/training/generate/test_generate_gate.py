@@ -80,9 +80,6 @@ def test_a_broken_line_is_refused_and_the_others_are_kept(broken: str):
 @pytest.mark.parametrize(
     ("changed", "code", "said"),
     [
-        ({"target": None}, "parse", "the target is no answer"),
-        ({"target": {"tool": "track_order"}}, "parse", "no answer"),
-        ({"target": {"calls": []}}, "parse", "no answer"),
         ({"target": {"tool": "fly", "arguments": {}}}, "schema", "is not in the toolset"),
         ({"target": {"tool": "track_order", "arguments": {"order_id": "12"}}},
          "schema", "breaks the schema: /order_id"),
@@ -168,6 +165,21 @@ def test_prose_and_nothing_are_told(text: str):
         gate(text)
     with pytest.raises(NoRows):
         list(objects(text))
+
+
+@pytest.mark.parametrize(
+    ("objects", "said"),
+    [
+        ({"rows": [GOOD]}, "a row needs a `target`"),
+        ({**GOOD, "target": None}, "the target is no answer"),
+        ({**GOOD, "target": {"tool": "track_order"}}, "the target is no answer"),
+        ({**GOOD, "target": {"calls": []}}, "the target is no answer"),
+        ('{"request": "cut o', "no JSON"),
+    ],
+)
+def test_an_answer_of_objects_that_are_no_rows_holds_none(objects: Any, said: str):
+    with pytest.raises(NoRows, match=f"wrote no row .*{said}.*: '"):
+        gate(lines(objects, objects))
 
 
 def test_every_object_is_a_row_or_refused_even_without_a_target():

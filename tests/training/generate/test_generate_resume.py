@@ -22,6 +22,7 @@ from tests.training.generate.runs import entries, run
 from training.generate.journal import JournalError
 from training.generate.plan import Plan
 from training.generate.run import generate
+from training.generate.summary import Summary
 from training.rows import read_rows
 from training.teacher import TeacherError
 
@@ -72,6 +73,16 @@ async def test_a_run_killed_between_two_tasks_goes_on_without_loss_or_repeat(tmp
     assert after.startswith(before)
     ids = [json.loads(line)["task"] for line in after.splitlines()]
     assert sorted(ids) == sorted(2 * [task.id for task in plan(5).tasks])
+
+
+async def test_a_folder_that_another_run_fills_is_refused_until_that_one_ends(tmp_path: Path):
+    first, others = Endpoint(fresh_rows()), Endpoint(fresh_rows())
+    both = await asyncio.gather(run(first, tmp_path), run(others, tmp_path), return_exceptions=True)
+    assert [type(item) for item in both] == [Summary, JournalError]
+    assert "another run fills it" in str(both[1])
+    assert (len(first.asked), others.asked) == (5, [])
+    assert len((tmp_path / "rows.jsonl").read_text().splitlines()) == 10
+    assert (await run(others, tmp_path)).done == 5
 
 
 async def test_rows_of_an_earlier_run_are_not_written_again(tmp_path: Path):

@@ -15,10 +15,12 @@ from tests.training.generate.endpoint import (
     fresh_rows,
     lines,
     plan,
+    task,
     track,
 )
 from tests.training.generate.runs import entries, run
 from training.generate.journal import JournalError
+from training.generate.plan import Plan
 from training.generate.summary import Prices, Summary
 from training.rows import read_rows, require_toolset
 from training.teacher import TeacherError
@@ -74,7 +76,8 @@ async def test_a_task_without_rows_is_told_counted_and_asked_again_last(tmp_path
     found = await run(first, tmp_path)
     assert (found.done, found.failed, found.rejected) == (4, 1, {"no_rows": 1})
     assert found.usage == Usage(500, 100)
-    assert entries(tmp_path)[0]["failed"] == "prose and no rows: 'I cannot.' (finish_reason stop)"
+    why = "wrote prose and no rows: 'I cannot.' (finish_reason stop)"
+    assert entries(tmp_path)[0]["failed"] == why
     assert rejected(tmp_path)[0]["raw"] == "I cannot."
     second = Endpoint(completion(lines(track("ORD-4821, any news of it?"))))
     found = await run(second, tmp_path, limit=5)
@@ -83,8 +86,42 @@ async def test_a_task_without_rows_is_told_counted_and_asked_again_last(tmp_path
 
 
 @pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (httpx.Response(400, json={"error": {"message": "filtered"}}), "answers 400: filtered"),
+        (httpx.ReadTimeout("slow"), "did not answer in time (asked 3 times)"),
+    ],
+)
+async def test_a_task_that_the_teacher_refuses_does_not_keep_it_from_the_others(
+    tmp_path: Path, fault: Any, said: str
+):
+    good = fresh_rows()
+
+    class Choosy(Endpoint):
+        async def answer(self, request: httpx.Request) -> httpx.Response:
+            refused = "Write 3 rows" in json.loads(request.content)["messages"][1]["content"]
+            self.answers = [fault if refused else good]
+            return await super().answer(request)
+
+    asked = Plan((task(0, rows=3), task(1), task(2)), 7)
+    found = await run(Choosy(), tmp_path, asked)
+    assert (found.done, found.failed, found.rejected) == (2, 1, {"no_answer": 1})
+    assert found.usage == Usage(200, 40)
+    assert entries(tmp_path)[0]["failed"] == rejected(tmp_path)[0]["reason"] == said
+    again = Choosy()
+    assert (await run(again, tmp_path, asked)).failed == 1
+    assert json.loads(again.asked[0].content)["messages"][1]["content"].startswith("Write 3 rows")
+    assert (await run(Endpoint(good), tmp_path, asked)).failed == 0
+
+
+@pytest.mark.parametrize(
     ("answer", "said"),
     [
+        (
+            completion(lines({"rows": [track("where is ORD-4821?")]})),
+            "large wrote no row (a row needs a `target`): ",
+        ),
+        (httpx.Response(400, json={"error": "no such model"}), "large answers 400: no such model"),
         (completion("As a language model, I"), "large wrote prose and no rows: 'As a language"),
         (completion("", ended="length"), "wrote nothing at all (finish_reason length)"),
         (completion(None), "wrote nothing at all"),

@@ -58,7 +58,7 @@ def test_a_row_that_only_names_another_toolset_is_refused():
         ({"target": {"tool": "fly", "arguments": {}}}, "target tool 'fly' is not in the toolset"),
         ({"target": {"tool": "track_order", "arguments": {"order_id": "12"}}},
          "target breaks the schema: /order_id"),
-        ({"target": {"tool": "track_order"}}, "'arguments' is missing"),
+        ({"target": {"tool": "track_order"}}, "not of the form {tool, arguments}"),
         ({"request": "  "}, "request must be a text"),
         ({"request": "where is my order?"},
          "not in what the user or a tool says: track_order/order_id 'ORD-4821'"),
@@ -72,7 +72,7 @@ def test_a_row_that_only_names_another_toolset_is_refused():
         ({"tools": [{"name": "x", "inputSchema": {"type": "object", "properties": 3}}],
           "target": NO_TOOL}, "cannot be compiled"),
         ({"request": "half \ud83d", "target": NO_TOOL}, "not valid Unicode"),
-        ({"target": 3}, "has no attribute 'get'"),
+        ({"target": 3}, "the target is no answer"),
     ],
 )  # fmt: skip
 def test_a_row_that_is_no_example_is_refused_with_the_reason(value: dict[str, Any], said: str):
@@ -104,21 +104,22 @@ def test_what_the_reader_refused_stays_refused_in_its_place():
     assert [row.place for row in gated.rows] == ["x:2"]
 
 
-def test_written_rows_are_read_again_and_the_rejected_stand_outside_the_split(tmp_path: Path):
+def test_written_rows_are_read_again_and_the_refused_stand_outside_the_split(tmp_path: Path):
     found = [
         Imported({**GOOD, "request": "wo ist ORD-4821, höflich gefragt? ✓"}, "x:1"),
         Imported({**GOOD, "tools": OWN, "target": FIND}, "x:2"),
         Imported({**GOOD, "request": "half \ud83d"}, "x:3"),
     ]
     gated = gate(found, DESK, "mail")
-    file = write(gated, tmp_path, "train", "mail")
+    file, aside = write(gated, tmp_path, "train", "mail")
     assert file == tmp_path / "train" / "mail.jsonl"
+    assert aside == tmp_path / "refused" / "train" / "mail.jsonl"
     again = read_rows(tmp_path / "train", DESK)
     assert [row.messages for row in again] == [row.messages for row in gated.rows]
     assert [row.target for row in again] == [TRACK, FIND]
     require_toolset(again[:1], DESK)
     require_own_tools(again[1:], DESK)
-    (line,) = (tmp_path / "rejected.jsonl").read_text().splitlines()
+    (line,) = aside.read_text().splitlines()
     assert json.loads(line) == {
         "place": "x:3",
         "reason": gated.refused[0].reason,
@@ -126,11 +127,32 @@ def test_written_rows_are_read_again_and_the_rejected_stand_outside_the_split(tm
     }
 
 
-def test_nothing_is_overwritten_and_a_second_import_adds_its_rejected(tmp_path: Path):
-    broken = Refused("x:1", "no JSON", "{")
-    gated = gate([broken, Imported(GOOD, "x:2")], DESK, "voice")
-    write(gated, tmp_path, "train", "a")
+def test_rows_are_not_overwritten(tmp_path: Path):
+    gated = gate([Imported(GOOD, "x:1")], DESK, "voice")
+    file, _ = write(gated, tmp_path, "train", "a")
+    before = file.read_text()
     with pytest.raises(FileExistsError, match="another --name"):
         write(gated, tmp_path, "train", "a")
-    write(gated, tmp_path, "train", "b")
-    assert len((tmp_path / "rejected.jsonl").read_text().splitlines()) == 2
+    assert file.read_text() == before
+
+
+@pytest.mark.parametrize("cut", ["train/a.jsonl", "refused/train/a.jsonl"])
+def test_an_import_that_was_cut_off_leaves_no_rows_and_is_repeated(tmp_path: Path, cut: str):
+    gated = gate([Refused("x:1", "no JSON", "{"), Imported(GOOD, "x:2")], DESK, "voice")
+    file = tmp_path / cut
+    # What stands in the way of the half-written file makes writing fail, as a full disk would.
+    way = file.with_name(f".{file.name}.partial")
+    way.mkdir(parents=True)
+    with pytest.raises(IsADirectoryError):
+        write(gated, tmp_path, "train", "a")
+    assert not list(tmp_path.glob("train/*.jsonl"))
+    way.rmdir()
+    rows, aside = write(gated, tmp_path, "train", "a")
+    assert len(read_rows(rows, DESK)) == len(aside.read_text().splitlines()) == 1
+
+
+def test_what_was_refused_before_goes_when_it_passes(tmp_path: Path):
+    _, aside = write(gate([Refused("x:1", "no JSON", "{")], DESK, "v"), tmp_path, "train", "a")
+    assert aside.exists()
+    write(gate([Imported(GOOD, "x:1")], DESK, "v"), tmp_path, "train", "a")
+    assert not aside.exists()

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from tests.adapters import SUPPORT
 from tests.gateway.cli_gateway import unused_port
-from tests.training.imports.samples import DESK, STORY, offered, says, user, write
+from tests.training.imports.samples import DESK, STORY, TRACK, offered, says, user, write
 from training.commands import dataset_import
 from training.rows import read_rows, require_toolset
 
@@ -40,7 +40,8 @@ def test_rows_go_to_their_split_and_the_rest_is_kept_apart(tmp_path: Path):
     rows = read_rows(file, DESK)
     assert {row.voice for row in rows} == {"mails"}
     require_toolset(rows[:3], DESK)
-    (line,) = (tmp_path / "data" / "rejected.jsonl").read_text().splitlines()
+    aside = tmp_path / "data" / "refused" / "validation" / "mails.jsonl"
+    (line,) = aside.read_text().splitlines()
     assert json.loads(line)["place"] == f"{path}:2"
 
 
@@ -48,8 +49,25 @@ def test_the_text_counts_and_names_what_was_refused(tmp_path: Path):
     ran = run(tmp_path, write(tmp_path / "mails.jsonl", GOOD, "{"), "--name", "story")
     first, second, third = ran.stdout.splitlines()
     assert first.endswith("story.jsonl: 3 rows (2 call, 1 chat), 0 with their own tools")
-    assert second.endswith("rejected.jsonl: 1 refused")
+    assert second.endswith("refused/train/story.jsonl: 1 refused")
     assert "mails.jsonl:2: no JSON" in third
+
+
+def test_our_own_rows_keep_voice_kind_and_accept_and_pass_the_same_gate(tmp_path: Path):
+    row = {"request": "where is ORD-4821?", "target": TRACK, "voice": "terse", "task": "t1"}
+    chat = {"request": "hi", "target": {"tool": "no_tool", "reason": "chat"}, "accept": ["note"]}
+    odd = {"request": "where is it?", "target": TRACK}
+    other = {**row, "toolset": "0" * 16}
+    path = write(tmp_path / "mine.jsonl", row, chat, odd, other, "[")
+    assert run(tmp_path, path, source="rows").exit_code == 0
+    rows = read_rows(tmp_path / "data" / "train", DESK)
+    require_toolset(rows, DESK)
+    assert [(r.voice, r.kind, r.accept) for r in rows] == [
+        ("terse", "call", ()), ("mine", "chat", ("note",)),
+    ]  # fmt: skip
+    aside = (tmp_path / "data" / "refused" / "train" / "mine.jsonl").read_text()
+    reasons = [json.loads(line)["reason"] for line in aside.splitlines()]
+    assert [reason.split(" ")[0] for reason in reasons] == ["not", "made", "no"]
 
 
 def test_kiln_s_form_is_read_too(tmp_path: Path):
@@ -67,7 +85,7 @@ def test_an_import_of_which_nothing_passes_fails_and_says_why(
     ran = run(tmp_path, write(tmp_path / "x.jsonl", *lines))
     assert ran.exit_code == 1
     assert said in ran.stderr
-    assert (tmp_path / "data" / "rejected.jsonl").exists()
+    assert (tmp_path / "data" / "refused" / "train" / "x.jsonl").exists()
     assert not (tmp_path / "data" / "train" / "x.jsonl").exists()
 
 

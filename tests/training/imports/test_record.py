@@ -2,7 +2,6 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,37 +13,12 @@ from gateway.records import Records
 from tests.gateway.cli_gateway import gateway, pointsman
 from tests.gateway.serving import ASK, desk, settings
 from tests.gateway.serving import TRACK as ASKED
+from tests.training.imports.labelled import recorded, records
 from tests.training.imports.samples import CANCEL, DESK, TRACK, imported, refused
 from training.imports.gate import gate
 from training.imports.record import read, read_gateway
 
 NO_TOOL = {"tool": "no_tool", "reason": "chat"}
-
-
-def recorded(name: str, **more: Any) -> dict[str, Any]:
-    """A call as the pipeline records it."""
-    return {
-        "id": name, "face": "rest", "model": "support@3f2a91c0", "outcome": "call",
-        "calls": [TRACK], "proposal": None, "reason": None, "live_fingerprint": DESK.fingerprint,
-        "messages": [["system", "be kind"], ["user", "where is ORD-4821? it is late"]], **more,
-    }  # fmt: skip
-
-
-def records(path: Path, *calls: dict[str, Any], labels: Mapping[str, Any], **settings: Any) -> Path:
-    """A records file as a gateway leaves it."""
-
-    async def write() -> None:
-        kept = Records(str(path), **settings)
-        await kept.open()
-        for call in calls:
-            kept.note_call(call)
-        await kept.flush()
-        for call_id, label in labels.items():
-            await kept.label_call(call_id, label)
-        await kept.close()
-
-    asyncio.run(write())
-    return path
 
 
 def test_only_labelled_calls_are_read(tmp_path: Path):

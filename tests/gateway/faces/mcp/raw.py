@@ -87,11 +87,20 @@ async def agents(
 
 class Odd:
     """A server of the 2026-07-28 revision or of the handshake era whose tools answer with raw JSON,
-    each with its own. `sse` answers calls with a stream."""
+    each with its own. `sse` answers calls with a stream; `outputs` are output schemas."""
 
-    def __init__(self, results: Mapping[str, str], era: str, *, sse: bool = False) -> None:
+    def __init__(
+        self,
+        results: Mapping[str, str],
+        era: str,
+        *,
+        sse: bool = False,
+        outputs: Mapping[str, Any] | None = None,
+    ) -> None:
         self.called: list[str] = []
         self._results, self._era, self._sse = results, era, sse
+        given = {name: {"outputSchema": schema} for name, schema in (outputs or {}).items()}
+        self._tools = [tool(name, **given.get(name, {})) for name in results]
         self.app = Starlette(
             routes=[Route("/mcp", self._answer, methods=["GET", "POST", "DELETE"])]
         )
@@ -124,7 +133,7 @@ class Odd:
         if method == "initialize":
             return json.dumps({"protocolVersion": "2025-06-18", **capabilities})
         if method == "tools/list":
-            return json.dumps({"tools": [tool(name) for name in self._results], **beside})
+            return json.dumps({"tools": self._tools, **beside})
         return None
 
 

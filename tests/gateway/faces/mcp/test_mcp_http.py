@@ -3,15 +3,19 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.config import AuthConfig
-from tests.gateway.faces.mcp.serving import Able, Face, behind, modern, modern_headers
+from gateway.config import AuthConfig, Config
+from gateway.faces.mcp import McpFace
+from tests.gateway.faces.mcp.raw import Agent
+from tests.gateway.faces.mcp.serving import Able, Face, behind, gateway, modern, modern_headers
+from tests.gateway.toolsets.upstream_doubles import PATIENCE_S, at, http
 
 CALL = modern("tools/call", {"name": "echo", "arguments": {"text": "a"}})
 HEADERS = modern_headers("tools/call", "echo")
@@ -75,6 +79,7 @@ async def test_the_rendered_list_is_what_the_sdk_would_send(tmp_path: Path) -> N
     ("change", "headers", "status"),
     [
         ({"method": "tools/list"}, {}, 400),  # header and body disagree on the method
+        ({}, {"mcp-method": "subscriptions/listen"}, 400),
         ({}, {"mcp-name": "steps"}, 400),  # and on the tool
         ({}, {"mcp-protocol-version": "2099-01-01"}, 400),
         ({}, {"mcp-protocol-version": "nonsense"}, 400),
@@ -172,6 +177,46 @@ async def test_a_session_belongs_to_the_key_that_began_it(tmp_path: Path) -> Non
         assert (await client.post("/mcp", json=ping, headers=mine | held)).status_code == 200
         other = OLD | {"authorization": "Bearer two"} | held
         assert (await client.post("/mcp", json=ping, headers=other)).status_code == 404
+
+
+class Goodbyes:
+    """An upstream's application; `said` is set when a session is ended."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self.said = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "DELETE":
+            self.said.set()
+        await self._app(scope, receive, send)
+
+
+async def test_a_session_that_nobody_uses_ends_with_its_connections_and_a_busy_one_stays(
+    tmp_path: Path,
+) -> None:
+    server = Able()
+    goodbyes = Goodbyes(server.streamable_http_app())
+    async with AsyncExitStack() as stack:
+        port = await stack.enter_async_context(http(goodbyes))
+        config = Config(servers=(at(port, mode="legacy"),), adapter_store=tmp_path / "store")
+        parts = (await stack.enter_async_context(gateway(config))).parts
+        face = McpFace(parts, idle_s=1)
+        await stack.enter_async_context(face.running())
+        transport = httpx.ASGITransport(face)
+        client = await stack.enter_async_context(
+            httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1")
+        )
+        busy, left = await Agent.of(client, "legacy"), await Agent.of(client, "legacy")
+        call = asyncio.create_task(busy.call("wait", {}))
+        await server.begun.wait()
+        assert (await left.call("echo", {"text": "a"})).status_code == 200
+        async with asyncio.timeout(PATIENCE_S):
+            await goodbyes.said.wait()
+        assert (await left.call("echo", {"text": "b"})).status_code == 404
+        assert (await busy.call("echo", {"text": "c"}, 8)).status_code == 200
+        assert server.called == ["wait", "echo", "echo"]
+        call.cancel()
 
 
 async def test_foreign_hosts_and_origins_are_turned_away(tmp_path: Path) -> None:

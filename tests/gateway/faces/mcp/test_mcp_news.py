@@ -51,6 +51,16 @@ async def test_log_lines_reach_the_agent_that_asked_and_no_other(mode: Any, tmp_
         assert len(heard["two"]) == 2
 
 
+async def test_agents_that_listen_leave_requests_their_room(tmp_path: Path) -> None:
+    async with (
+        behind(Able(), tmp_path=tmp_path, limits={"concurrent_requests": 2}) as face,
+        face.client("auto") as client,
+        client.listen(tools_list_changed=True),
+        client.listen(tools_list_changed=True),
+    ):
+        assert text(await client.call_tool("echo", {"text": "a"})) == "a"
+
+
 async def test_a_modern_agent_gets_only_the_levels_it_asked_for(tmp_path: Path) -> None:
     heard: list[str] = []
 
