@@ -113,7 +113,8 @@ def made_of(schema: Any, back: Any, around: int) -> dict[str, Any]:
 
 @settings(max_examples=600, deadline=None)
 @given(
-    first=st.tuples(SCHEMAS, SCHEMAS), second=st.tuples(SCHEMAS, SCHEMAS), around=st.integers(0, 1),
+    first=st.tuples(BACK | SCHEMAS, SCHEMAS), second=st.tuples(SCHEMAS, SCHEMAS),
+    around=st.integers(0, 1),
     change=st.sampled_from([(replaced, mutated), (mutated, unchanged), (unchanged, mutated)]),
     seed=st.integers(0, 2**32 - 1),
 )  # fmt: skip
