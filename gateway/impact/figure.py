@@ -71,9 +71,15 @@ class Impact:
         """The rows that flipped."""
         return [row for row in self.rows if row.flipped]
 
+    @property
+    def newly_wrong(self) -> Sequence[Replayed]:
+        """The rows with a wrong call under the policy, and none before."""
+        return [row for row in self.rows if row.policy.wrong and not row.before.wrong]
+
     def as_dict(self, shown: int | None = None) -> dict[str, Any]:
-        """The form of `--json`: each figure before, drifted, and under the policy; of the rows that
-        flipped at most `shown`, and how many there are."""
+        """The form of `--json`: each figure before, drifted, and under the policy; how many rows
+        have a wrong call only now; of those that flipped at most `shown`, and how many they are.
+        """
         return {
             "rows": len(self.rows),
             **{column: _figures(_grades(self.rows, column)) for column in _COLUMNS},
@@ -81,6 +87,7 @@ class Impact:
                 tool: {column: _exact(rows, column) for column in _COLUMNS} | {"n": len(rows)}
                 for tool, rows in self._tools.items()
             },
+            "newly_wrong": len(self.newly_wrong),
             "flips": len(self.flips),
             "flipped": [row.as_dict() for row in self.flips[:shown]],
         }

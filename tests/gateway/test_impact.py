@@ -47,13 +47,16 @@ ANSWERS: Mapping[str, Wire] = {
 WANTED = {**ANSWERS, "find ORD-2": NO_TOOL}
 
 
-@pytest.fixture
-def adapter(tmp_path: Path) -> Adapter:
-    toolset = Toolset.from_json({"name": "desk", "tools": TRAINED})
-    folder = write_adapter(tmp_path / "adapter", toolset)
-    rows = [{"request": text, "target": target} for text, target in WANTED.items()]
+def adapter_with(folder: Path, trained: list[Wire], wanted: Mapping[str, Wire]) -> Adapter:
+    write_adapter(folder, Toolset.from_json({"name": "desk", "tools": trained}))
+    rows = [{"request": text, "target": target} for text, target in wanted.items()]
     (folder / "eval.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return read_adapter(folder)
+
+
+@pytest.fixture
+def adapter(tmp_path: Path) -> Adapter:
+    return adapter_with(tmp_path / "adapter", TRAINED, WANTED)
 
 
 async def impact(adapter: Adapter, folder: Path, *live: Wire, **policy: Any) -> Impact:
@@ -109,6 +112,17 @@ async def test_masking_a_tool_that_still_takes_the_calls_costs_exact_rows_and_sa
     assert [(f.row.text, f.policy.exact) for f in found.flips] == [
         ("find ORD-1", False), ("find ORD-2", True),
     ]  # fmt: skip
+
+
+async def test_a_tool_that_takes_more_than_it_did_may_take_a_call_that_is_newly_wrong(
+    tmp_path: Path,
+) -> None:
+    stricter = {**PICK_UP, "inputSchema": {**PICK_UP["inputSchema"], "required": ["id", "day"]}}
+    adapter = adapter_with(tmp_path / "adapter", [FIND, stricter], {"collect ORD-3": NO_TOOL})
+    assert (await impact(adapter, tmp_path, FIND, stricter)).as_dict()["newly_wrong"] == 0
+    found = await impact(adapter, tmp_path, *TRAINED)
+    assert [row.row.text for row in found.newly_wrong] == ["collect ORD-3"]
+    assert found.as_dict()["newly_wrong"] == 1
 
 
 async def test_a_second_drift_is_measured_without_asking_again(
