@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, cast
 
-import jsonschema_rs
 from mcp.types import Tool
 
+from gateway.compiling import compiled
 from gateway.pointer import at
 from gateway.references import References, Schema, schema_at, schemas_in
 from gateway.types import Call
@@ -23,8 +23,6 @@ from gateway.types import Call
 _MAX_DEPTH = 64
 _MAX_STEPS = 32
 _MAX_PARTS = 1_000
-_BACKTRACK_STEPS = 100_000
-"""As in `gateway.validate`: what is valid there must not be too much here."""
 _ALTERNATIVES = ("anyOf", "oneOf", "allOf")
 _BESIDE = (*_ALTERNATIVES, "then", "else", "dependentSchemas", "dependencies")
 _FORM = ("type", "enum", "const", "pattern", "format")
@@ -75,7 +73,7 @@ class _Walk:
 
     def __init__(self, root: Schema) -> None:
         self._references = References(root)
-        self._forms: dict[int, jsonschema_rs.Validator | None] = {}
+        self._forms: dict[int, Any] = {}
         self._names: dict[str, Schema] = {}
 
     def leaves(
@@ -138,17 +136,12 @@ class _Walk:
             return True
 
 
-def _compiled(form: Schema) -> jsonschema_rs.Validator | None:
+def _compiled(form: Schema) -> Any:
     """A form, ready to check values in bounded time; None if it cannot be read."""
-    fancy = jsonschema_rs.FancyRegexOptions(backtrack_limit=_BACKTRACK_STEPS)
-    for patterns in (jsonschema_rs.RegexOptions(), fancy):
-        try:
-            return jsonschema_rs.validator_for(
-                form, validate_formats=True, pattern_options=patterns
-            )
-        except ValueError:
-            continue
-    return None
+    try:
+        return compiled(form)
+    except ValueError:
+        return None
 
 
 def _of_item(part: Schema, index: int) -> Iterator[Schema]:

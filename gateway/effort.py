@@ -13,13 +13,20 @@ Where a reference leaves open which schema is meant (`references`), all that may
 from collections.abc import Iterator
 from typing import Any, cast
 
-from gateway.references import REFERENCES, VALUES, References, Schema, nodes_of, schemas_in
+from gateway.references import (
+    IN_PLACE,
+    REFERENCES,
+    VALUES,
+    References,
+    Schema,
+    nodes_of,
+    schemas_in,
+)
 
 MAX_STEPS = 200_000
 """Pairs of a schema and a value in one check."""
 _FREE_STEPS = 5_000
 _MAX_LOOPS = 3
-_SAME = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas", "dependencies")
 _ITEMS = ("items", "additionalItems", "contains", "unevaluatedItems")
 _MEMBERS = ("patternProperties", "unevaluatedProperties")
 
@@ -75,7 +82,7 @@ class Effort:
 
     def _met(self, schema: Schema, value: Any) -> Iterator[tuple[Schema, Any]]:
         """The pairs of schema and value that checking one pair comes to next."""
-        for key in _SAME:
+        for key in IN_PLACE:
             for inner in schemas_in(key, schema.get(key)):
                 yield inner, value
         for target in self._references.targets(schema):

@@ -15,6 +15,10 @@ from gateway.pointer import unescaped
 Schema = dict[str, Any]
 
 REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
+IN_PLACE = (
+    "allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas", "dependencies",
+)  # fmt: skip
+"""Keywords whose schemas are about the very value that the schema around them is about."""
 VALUES = frozenset({"enum", "const", "default", "examples"})
 """Keywords that hold values, and no schemas."""
 _IDENTIFIERS = frozenset({"$id", "id", "$anchor", "$dynamicAnchor", "$recursiveAnchor"})

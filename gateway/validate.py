@@ -21,7 +21,7 @@ from typing import Any
 import jsonschema_rs
 from mcp.types import Tool
 
-from gateway.compiling import LINEAR, compiled
+from gateway.compiling import compiled
 from gateway.effort import Effort, Endless
 from gateway.pointer import pointer_of
 
@@ -29,8 +29,6 @@ MAX_SCHEMA_BYTES = 1_048_576
 MAX_SCHEMA_DEPTH = 200
 MAX_ARGUMENT_DEPTH = 64
 MAX_ERRORS = 20
-_BACKTRACK_STEPS = 100_000
-_PATTERN_BYTES = 10_485_760
 _MESSAGE_CHARS = 300
 
 
@@ -133,13 +131,7 @@ def _compile(schema: dict[str, Any], what: str, asserts_formats: bool) -> Any:
     if len(json.dumps(schema)) > MAX_SCHEMA_BYTES:
         raise SchemaError(f"the {what} is larger than {MAX_SCHEMA_BYTES} bytes")
     try:
-        try:
-            return compiled(schema, LINEAR, asserts_formats=asserts_formats)
-        except jsonschema_rs.ValidationError:
-            fancy = jsonschema_rs.FancyRegexOptions(
-                backtrack_limit=_BACKTRACK_STEPS, size_limit=_PATTERN_BYTES
-            )
-            return compiled(schema, fancy, asserts_formats=asserts_formats)
+        return compiled(schema, asserts_formats=asserts_formats)
     except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as exc:
         raise SchemaError(f"the {what} cannot be compiled: {_short(str(exc))}") from exc
 

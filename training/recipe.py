@@ -22,13 +22,12 @@ from training import calibrate
 from training.check.dataset import check, read_splits
 from training.check.lengths import Limit
 from training.check.report import listed
-from training.check.targets import Require
 from training.comparison import compare, in_service
 from training.environment import environment
 from training.evaluate import Progress, answers, evaluate, proposals
 from training.probes import chosen, refuse_failing
 from training.publish import PublishRefused, put_back, refuse_below, write_folder
-from training.rows import Row, RowError, read_rows, require_toolset
+from training.rows import Require, Row, RowError, read_rows, require_toolset
 from training.run import mode_of, read_record, require_learned
 
 logger = logging.getLogger(__name__)

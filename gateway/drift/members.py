@@ -10,7 +10,8 @@ from functools import cached_property
 from typing import Any, cast
 
 from gateway.drift.normal import NEVER
-from gateway.drift.words import IN_PLACE, Schema, inner
+from gateway.drift.words import Schema, inner
+from gateway.references import IN_PLACE
 
 _OPEN = frozenset({"patternProperties", "$recurse", "$ref"})
 """Keywords behind which any name may be listed."""

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import jsonschema_rs
 
-from gateway.compiling import compiled
+from gateway.compiling import compiled_linear
 from gateway.drift.bounded import text_of
 from gateway.drift.unions import constraints, types_of
 from gateway.drift.words import LISTS, MAPS, OF_TYPE, SINGLE, TEXTS, UNEVALUATED, Schema, inner
@@ -31,7 +31,7 @@ def accepts(schema: Schema, values: list[Any]) -> bool:
     if not _is_whole(own):
         return False
     try:
-        validator = compiled(own)
+        validator = compiled_linear(own)
         return all(validator.is_valid(value) for value in values)
     except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError):
         return False

@@ -25,10 +25,6 @@ SINGLE = frozenset({
     "unevaluatedItems", "unevaluatedProperties",
 })  # fmt: skip
 """Keywords that hold one schema."""
-IN_PLACE = (
-    "allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas", "dependencies",
-)  # fmt: skip
-"""Keywords whose schemas are about the very value that the schema around them is about."""
 UNEVALUATED = frozenset({"unevaluatedItems", "unevaluatedProperties"})
 
 LOWER = {"minimum": "number", "exclusiveMinimum": "number"}
