@@ -1,21 +1,24 @@
 """One change at a time on 1,500 rows: the table in `training/README.md`.
 
-    python -m training.ablate --base-model DIR [--only NAME,NAME] [--seeds 7,8]
+    python -m training.ablate --base-model DIR [--only NAME,NAME] [--seeds 7,8] [--workers N]
 
-Every (variant, seed) is trained in a process of its own and graded with the grammar and the
-threshold off on the same validation rows; its line in `training/ablation.jsonl` is its only
-trace, so the work may be spread over days and machines. The table is printed at the end.
+Every (variant, seed) is trained in a process of its own, in a folder of its own under `--out`, and
+graded with the grammar and the threshold off on the same validation rows; its line in
+`training/ablation.jsonl` says that it is done. So the work may be spread over days and machines:
+with `--train-only` a GPU trains what a processor grades later, from the same folders. The table is
+printed at the end.
 """
 
 import argparse
 import asyncio
 import json
 import random
-import shutil
+import re
 import statistics
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,7 +41,7 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "baseline": {},
     "rank 8": {"rank": 8, "alpha": 16},
     "attention only": {"target_modules": "attention"},
-    "attention only, rank 32": {"target_modules": "attention", "rank": 32, "alpha": 64},
+    "attention only at rank 32": {"target_modules": "attention", "rank": 32, "alpha": 64},
     "MLP only": {"target_modules": "mlp"},
     "prompt: a line a tool": {"form": "lines", "max_length": 1_024},
     "prompt: all schemas": {"form": "schemas", "max_length": 3_072},
@@ -90,38 +93,49 @@ def table(results: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def run_one(variant: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
-    """Train and grade one variant with one seed."""
+def run_one(variant: str, seed: int, options: argparse.Namespace) -> None:
+    """Train one variant with one seed, unless it is trained already, and grade it."""
     changes = dict(VARIANTS[variant])
     share = changes.pop("no_tool_share", NO_TOOL_SHARE)
     second: SecondStage | None = changes.pop("second_stage", None)
     settings = replace(BASELINE, **changes, seed=seed)
     toolset = Toolset.from_json(json.loads(options.toolset.read_text()))
     chosen = sample(read_rows(options.data / "train", toolset), ROWS, share, seed)
-    run = options.out / "run"
-    shutil.rmtree(run, ignore_errors=True)
-    run.mkdir(parents=True)
-    (run / "train.jsonl").write_text("".join(json.dumps(row_json(row)) + "\n" for row in chosen))
     graded = random.Random(0).sample(read_rows(options.data / "validation", toolset), GRADED_ROWS)
-    validation = run / "validation.jsonl"
-    validation.write_text("".join(json.dumps(row_json(row)) + "\n" for row in graded))
-    trained = train(toolset, run / "train.jsonl", validation, options.base_model, run, settings)
+    run = folder_of(options.out, variant, seed)
+    run.mkdir(parents=True, exist_ok=True)
+    learned = _written(run / "train.jsonl", chosen)
+    validation = _written(run / "validation.jsonl", graded)
+    trained = train(toolset, learned, validation, options.base_model, run, settings)
     if second is not None:
-        trained = refine(
-            toolset, run / "train.jsonl", options.base_model, run, run / "second", second
-        )
+        trained = refine(toolset, learned, options.base_model, run, run / "second", second)
+    if options.train_only:
+        return
     report = asyncio.run(_graded(trained, toolset, graded, options.base_model))
     scores = report["adapter"]["constrained"]
     record = read_record(trained)
     figures = ("exact", "tool_name_accuracy", "argument_match_accuracy", "wrong_call_rate")
-    return {
+    result = {
         "variant": variant,
         "seed": seed,
         "rows": len(chosen),
         "seconds": record["seconds"],
+        "gpus": record["environment"]["hardware"]["gpus"],
         **{name: scores[name]["value"] for name in figures},
         "n": scores["exact"]["n"],
     }
+    with options.results.open("a") as file:
+        file.write(json.dumps(result) + "\n")
+
+
+def _written(file: Path, rows: Sequence[Row]) -> Path:
+    file.write_text("".join(json.dumps(row_json(row)) + "\n" for row in rows))
+    return file
+
+
+def folder_of(out: Path, variant: str, seed: int) -> Path:
+    """Where a variant's run with a seed is kept."""
+    return out / f"{'-'.join(re.findall(r'[a-z0-9_]+', variant.casefold()))}-seed-{seed}"
 
 
 async def _graded(run: Path, toolset: Toolset, rows: Sequence[Row], base_model: Path) -> Any:
@@ -148,25 +162,39 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(VARIANTS), help="variants, commas between")
     parser.add_argument("--seeds", default="7,8")
     parser.add_argument("--one", metavar="VARIANT,SEED", help=argparse.SUPPRESS)
+    parser.add_argument("--train-only", action="store_true", help="grade nothing yet")
+    parser.add_argument("--workers", type=int, default=1, help="so many runs at once")
     options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
-    results: Path = options.results
     if options.one:
         variant, _, seed = options.one.rpartition(",")
-        with results.open("a") as file:
-            file.write(json.dumps(run_one(variant, int(seed), options)) + "\n")
+        run_one(variant, int(seed), options)
         return
     names = options.only.split(",")
     unknown = [name for name in names if name not in VARIANTS]
     if unknown:
         parser.error(f"unknown variants: {', '.join(unknown)}; there are {', '.join(VARIANTS)}")
-    for variant in names:
-        for seed in options.seeds.split(","):
-            if not any(r["variant"] == variant and r["seed"] == int(seed) for r in _read(results)):
-                # Its own process: a training keeps gigabytes that only its end gives back.
-                command = [sys.executable, "-m", "training.ablate", *sys.argv[1:]]
-                subprocess.run([*command, "--one", f"{variant},{seed}"], check=True)
+    if options.workers < 1:
+        parser.error("--workers is at least 1")
+    results: Path = options.results
+    done = {(result["variant"], result["seed"]) for result in _read(results)}
+    left = [
+        (variant, seed)
+        for variant in names
+        for seed in map(int, options.seeds.split(","))
+        if (variant, seed) not in done
+    ]
+    with ThreadPoolExecutor(options.workers) as pool:
+        failed = [one for one, code in zip(left, pool.map(_child, left), strict=True) if code]
     print(table(_read(results)))
+    if failed:
+        sys.exit(f"failed: {', '.join(f'{variant}, seed {seed}' for variant, seed in failed)}")
+
+
+def _child(one: tuple[str, int]) -> int:
+    """Exit status of a run in its own process: a training keeps gigabytes until its end."""
+    variant, seed = one
+    command = [sys.executable, "-m", "training.ablate", *sys.argv[1:]]
+    return subprocess.run([*command, "--one", f"{variant},{seed}"]).returncode
 
 
 def _read(results: Path) -> list[dict[str, Any]]:

@@ -6,7 +6,9 @@ Two savings, the same gradients:
   spends half of a training step on logits, and answers are a third of our tokens;
 - what all rows of a batch begin with (the system message with the toolset) is computed once, and
   its keys and values are shared. That is a quarter of our tokens where the prompt holds the
-  toolset's name alone, and nearly all of them where it holds every schema.
+  toolset's name alone, and nearly all of them where it holds every schema. It takes a second pass
+  through the layers, which a GPU needs as long for as for the first: there only many tokens are
+  worth one.
 """
 
 from typing import Any
@@ -18,6 +20,9 @@ from trl.trainer.sft_trainer import SFTTrainer
 
 IGNORED = -100
 """The label of a token that is not trained on (PyTorch's and transformers' convention)."""
+
+_WORTH_A_PASS = 4_096
+"""Tokens of a batch that sharing must save on a GPU; a processor gains from each."""
 
 
 class AnswerLossTrainer(SFTTrainer):
@@ -51,10 +56,14 @@ def _logits(
 ) -> torch.Tensor:
     """Logits at `positions`, (rows, positions, vocabulary); rows are padded on the right."""
     shared = min(_common_prefix(ids), int(positions[0]))
+    saved = shared * (len(ids) - 1)
+    if saved < (1 if ids.device.type == "cpu" else _WORTH_A_PASS):
+        return model(
+            input_ids=ids, attention_mask=mask, use_cache=False, logits_to_keep=positions
+        ).logits
     cache = DynamicCache(config=model.config)
-    if shared:
-        model(input_ids=ids[:1, :shared], past_key_values=cache, use_cache=True, logits_to_keep=1)
-        cache.batch_repeat_interleave(len(ids))
+    model(input_ids=ids[:1, :shared], past_key_values=cache, use_cache=True, logits_to_keep=1)
+    cache.batch_repeat_interleave(len(ids))
     return model(
         input_ids=ids[:, shared:],
         attention_mask=mask,

@@ -25,8 +25,8 @@ from training.allocator import keep_freed_memory
 from training.examples import Example
 from training.options import read_options
 from training.preferences import Preference, preferences
-from training.rows import Row
-from training.run import finish, read_record, require_learned
+from training.rows import Row, rows_digest
+from training.run import FINISHED, finish, read_record, require_learned, require_same_run
 from training.settings import Settings
 from training.sft import load_base_model, read_learned, tokenize, training_dtype
 
@@ -55,8 +55,11 @@ def refine(
 ) -> Path:
     """Train the adapter of run `first` on preference pairs of its own rows, into `out`.
 
+    A run that is finished already is left as it is.
+
     Raises:
-        RunMismatch: `first` learned another toolset, or on another base model.
+        RunMismatch: `first` learned another toolset, or on another base model, or `out` holds a
+            second stage of other rows, settings or another first stage.
         RowError: a row is broken or was made for another toolset.
         TooLongError: an answer does not fit the first stage's `max_length`.
         ValueError: the rows give no pairs, or `first` learned varied tools.
@@ -72,6 +75,10 @@ def refine(
     pairs = preferences(rows, toolset, stage.pairs, stage.seed)
     if not pairs:
         raise ValueError(f"{train_rows}: no row is nearly another, so there are no pairs")
+    identity = {"first": weights_digest(first), "data_digest": rows_digest(rows)}
+    require_same_run(out, {**asdict(stage), **identity})
+    if (out / FINISHED).is_file():
+        return out
     model: Any = PeftModel.from_pretrained(load_base_model(base_model), first, is_trainable=True)
     trainer = _Trainer(
         model=model,

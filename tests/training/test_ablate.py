@@ -1,6 +1,7 @@
 """The ablation: one change at a time, the same rows for the same seed."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from gateway.types import Message
 pytest.importorskip("trl")
 
 from tests.training.tiny import BASE_MODEL
-from training.ablate import BASELINE, VARIANTS, sample, table
+from training.ablate import BASELINE, VARIANTS, folder_of, sample, table
 from training.rows import Row
 from training.servable import require_servable
 from training.settings import Settings
@@ -39,6 +40,11 @@ def test_every_variant_differs_from_the_baseline_in_settings_that_exist():
     for name, changes in VARIANTS.items():
         made = Settings(**fields_of(changes))
         assert (made != BASELINE) == bool(changes.keys() - OF_ROWS), name
+
+
+def test_variants_can_be_named_on_the_command_line_and_have_folders_apart():
+    assert not any("," in name for name in VARIANTS)
+    assert len({folder_of(Path(), name, 7).name for name in VARIANTS}) == len(VARIANTS)
 
 
 @pytest.mark.skipif(not BASE_MODEL.is_dir(), reason="the base model is not prepared")

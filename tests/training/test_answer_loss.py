@@ -77,9 +77,15 @@ def gradients(model: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "made", [batch, batch_with_a_common_beginning, rows_alike_up_to_the_answer]
 )
+@pytest.mark.parametrize("shares", [True, False])
 def test_loss_and_gradients_equal_those_of_all_logits(
-    trainer: AnswerLossTrainer, made: Callable[[], dict[str, Any]]
+    trainer: AnswerLossTrainer,
+    monkeypatch: pytest.MonkeyPatch,
+    made: Callable[[], dict[str, Any]],
+    shares: bool,
 ):
+    if not shares:
+        monkeypatch.setattr("training.answer_loss._common_prefix", lambda ids: 0)
     model: Any = trainer.model
     plain = model(**made()).loss
     plain.backward()

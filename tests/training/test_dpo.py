@@ -1,6 +1,7 @@
 """The second stage: preference pairs move the adapter of a first stage, for real."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,12 @@ def test_a_second_stage_goes_on_from_the_first_and_says_so(tmp_path: Path):
     assert before.keys() == after.keys()
     assert any(not torch.equal(before[name], after[name]) for name in before)
     assert unpublished(second, tmp_path / "folder", toolset).manifest.settings["rank"] == 8
+
+    written = (second / "adapter_model.safetensors").stat().st_mtime_ns
+    assert refine(toolset, rows, base, first, second, stage) == second
+    assert (second / "adapter_model.safetensors").stat().st_mtime_ns == written
+    with pytest.raises(RunMismatch, match=r"second holds another run.*pairs is 9, was 8"):
+        refine(toolset, rows, base, first, second, replace(stage, pairs=9))
 
 
 def test_a_second_stage_is_of_the_toolset_and_the_base_model_of_the_first(tmp_path: Path):
