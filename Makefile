@@ -46,7 +46,8 @@ evaluate-support: $(VENV)/.dev $(BASE_MODEL)/config.json
 
 train-general: $(VENV)/.bfcl $(BASE_MODEL)/config.json
 	$(BIN)/python -m training.general --base-model $(BASE_MODEL) $(if $(ROWS),--rows $(ROWS)) \
-		$(if $(LIMIT),--limit $(LIMIT))
+		$(if $(LIMIT),--limit $(LIMIT)) $(if $(EPOCHS),--epochs $(EPOCHS)) \
+		$(if $(MAX_LENGTH),--max-length $(MAX_LENGTH))
 
 vllm-cpu: $(VLLM)/.cpu
 

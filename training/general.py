@@ -68,6 +68,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(".runs/general"))
     parser.add_argument("--rows", type=int, default=ROWS, help="at most so many to train on")
     parser.add_argument("--limit", type=int, default=CASES, help="held-out cases of each category")
+    parser.add_argument(
+        "--epochs", type=float, default=SETTINGS.epochs, help="passes over the rows"
+    )
+    parser.add_argument(
+        "--max-length",
+        type=int,
+        default=SETTINGS.max_length,
+        help="tokens; longer rows are left out",
+    )
     parser.add_argument("--seed", type=int, default=SETTINGS.seed)
     options = parser.parse_args()
     if min(options.rows, options.limit) < 1:
@@ -86,7 +95,10 @@ def make(options: argparse.Namespace, engine: Engine) -> dict[str, Any]:
         RunMismatch: `options.out` holds the beginning of another run.
     """
     data, source = located(options.data)
-    out, settings = options.out, replace(SETTINGS, seed=options.seed)
+    out = options.out
+    settings = replace(
+        SETTINGS, seed=options.seed, epochs=options.epochs, max_length=options.max_length
+    )
     digest = weights_digest(options.base_model)
     identity = {
         **asdict(settings),

@@ -79,9 +79,8 @@ def options(tmp_path: Path) -> argparse.Namespace:
     folder = data(tmp_path / "data")
     out = tmp_path / "out"
     run_folder(out / "run", form="schemas", toolset_mode="varied", max_length=1_024)
-    return argparse.Namespace(
-        base_model=base, data=folder, out=out, rows=20, limit=4, seed=SETTINGS.seed
-    )
+    learned = {"seed": SETTINGS.seed, "epochs": SETTINGS.epochs, "max_length": SETTINGS.max_length}
+    return argparse.Namespace(base_model=base, data=folder, out=out, rows=20, limit=4, **learned)
 
 
 def engine_for(options: argparse.Namespace) -> ScriptedEngine:
