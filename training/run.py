@@ -77,3 +77,26 @@ def require_learned(folder: Path, toolset: Toolset, weights_digest: str) -> None
     ]
     if told:
         raise RunMismatch(f"{folder} was trained on {', and on '.join(told)}")
+
+
+def require_made_on(adapter: Path, weights_digest: str) -> None:
+    """Check that an adapter to go on from was made on the base model of these weights.
+
+    A run and a published folder say so themselves; a bare PEFT folder is not checked.
+
+    Raises:
+        RunMismatch: it was made on another base model.
+        ValueError: what it says cannot be read.
+    """
+    made_on = ""
+    if (adapter / FINISHED).is_file():
+        made_on = read_record(adapter).get("base_model", "")
+    elif (adapter / "manifest.json").is_file():
+        made_on = json.loads((adapter / "manifest.json").read_text())["base_model"][
+            "weights_digest"
+        ]
+    if made_on and made_on != weights_digest:
+        raise RunMismatch(
+            f"{adapter} was made on base model {made_on[:SHOWN_DIGITS]}, "
+            f"not {weights_digest[:SHOWN_DIGITS]}"
+        )

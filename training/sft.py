@@ -33,7 +33,7 @@ from training.options import read_options
 from training.order import arranged
 from training.refresh import Refresher, in_passes
 from training.rows import Row, read_rows, require_own_tools, require_toolset, rows_digest
-from training.run import FINISHED, finish, require_same_run
+from training.run import FINISHED, finish, require_made_on, require_same_run
 from training.servable import require_servable
 from training.settings import Settings, Targets
 
@@ -58,19 +58,25 @@ def train(
     """Train and save an adapter into `out`; resumes from a checkpoint of the same run.
 
     A run that is finished already is left as it is.
-    `init_from` is an adapter folder to go on from instead of a fresh LoRA of `settings.rank`.
+    `init_from` is an adapter folder to go on from instead of a fresh LoRA of `settings.rank`; what
+    it was made on must be `base_model`.
     A checkpoint is written every `save_every_s` seconds.
 
     Raises:
         RowError: a row is broken.
         ToolsetMismatch: a row was made for another toolset, or offers no tools of its own.
         TooLongError: a row does not fit `settings.max_length` tokens.
-        RunMismatch: `out` holds the beginning of a run with other rows or settings.
+        RunMismatch: `out` holds the beginning of a run with other rows or settings, or `init_from`
+            was made on another base model.
         AdapterRefused: what would be made could not be served.
     """
     keep_freed_memory()
     lora = PeftConfig.from_pretrained(str(init_from)) if init_from else lora_config(settings)
     require_servable(lora, base_model)
+    learned = {"toolset": toolset.fingerprint, "base_model": weights_digest(base_model)}
+    if init_from:
+        require_made_on(init_from, learned["base_model"])
+        learned["init_from_weights"] = weights_digest(init_from)
     tokenizer = AutoTokenizer.from_pretrained(base_model)
     rows = {
         "train": read_learned(train_rows, toolset, settings),
@@ -83,7 +89,6 @@ def train(
     shown = list(in_passes(rows["train"], order, refresher))
     chosen = asdict(settings) | {"init_from": init_from.name if init_from else None}
     data_digest = {name: rows_digest(split) for name, split in rows.items()}
-    learned = {"toolset": toolset.fingerprint, "base_model": weights_digest(base_model)}
     require_same_run(out, {**chosen, "data_digest": data_digest, **learned})
     if (out / FINISHED).is_file():
         return out

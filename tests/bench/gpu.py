@@ -1,8 +1,9 @@
 """Throughput and latency of the gateway before vLLM on a GPU, at rising numbers of clients.
 
-    make bench-gpu        or    python -m tests.bench.gpu [--base-model DIR] [--adapter DIR]
+    make bench-gpu    or    python -m tests.bench.gpu [--base-model DIR] [--adapter DIR] [FLAGS...]
 
-Without a GPU it says so and ends with 0. Prints a table, and one JSON object as its last line.
+Further FLAGS are for `pointsman engine start`; after `--` they are vLLM's own. Without a GPU it
+says so and ends with 0. Prints a table, row by row, and one JSON object as its last line.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import json
 import os
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +23,12 @@ from tests.bench.swap_adapters import request
 from tests.end_to_end.on_vllm.stack import BASE_MODEL, SUPPORT, engine, gateway, vllm_config
 
 CLIENTS = (1, 8, 32, 128)
+ROOM = f"\n[limits]\nengine_queue = {max(CLIENTS)}"
+"""None of the clients is refused because the others wait."""
 REPLIES = 400
-"""Replies of one measurement; as many again, at most, come before it to warm up."""
+EACH = 16
+"""Replies of one measurement, and for each of its clients if that is more; as many again, at most,
+come before it to warm up."""
 
 
 async def measured(url: str, clients: int) -> dict[str, float]:
@@ -34,7 +40,7 @@ async def measured(url: str, clients: int) -> dict[str, float]:
     async with Load(url, body, clients) as load:
         await load.replies(min(REPLIES, 4 * clients))
         warm, started = len(load.samples), time.monotonic()
-        await load.replies(REPLIES)
+        await load.replies(max(REPLIES, EACH * clients))
         samples, seconds = load.samples[warm:], time.monotonic() - started
     times = [1000 * sample.seconds for sample in samples]
     return {
@@ -46,16 +52,26 @@ async def measured(url: str, clients: int) -> dict[str, float]:
     }
 
 
-def run(base_model: Path, adapter: Path) -> dict[str, Any]:
+def run(base_model: Path, adapter: Path, flags: Sequence[str]) -> dict[str, Any]:
     """Start everything, measure, stop everything."""
     with (
         tempfile.TemporaryDirectory() as scratch,
-        engine(Path(scratch), base_model=base_model) as server,
-        gateway(Path(scratch), vllm_config(server.url, base_model), (adapter,)) as front,
+        engine(Path(scratch), *flags, base_model=base_model) as server,
+        gateway(Path(scratch), vllm_config(server.url, base_model) + ROOM, (adapter,)) as front,
     ):
-        rows = [asyncio.run(measured(front.url, clients)) for clients in CLIENTS]
+        print(f"{'clients':>8}{'replies/s':>12}{'p50 ms':>10}{'p95 ms':>10}{'failed':>8}")
+        rows = [_printed(asyncio.run(measured(front.url, clients))) for clients in CLIENTS]
         version = front.client.get("/admin/adapters").json()["adapters"][0]["version"]
         return {"rows": rows} | added_ms(front.url, server.url, version, adapter, base_model)
+
+
+def _printed(row: dict[str, float]) -> dict[str, float]:
+    print(
+        f"{row['clients']:>8}{row['per_second']:>12}{row['p50_ms']:>10}{row['p95_ms']:>10}"
+        f"{row['failed']:>8}",
+        flush=True,  # what was measured stands there even if what comes after it fails
+    )
+    return row
 
 
 def main() -> None:
@@ -65,18 +81,12 @@ def main() -> None:
     )
     parser.add_argument("--base-model", type=Path, default=BASE_MODEL)
     parser.add_argument("--adapter", type=Path, default=SUPPORT)
-    options = parser.parse_args()
+    options, flags = parser.parse_known_args()
     if not has_gpu(os.environ):
         print("no GPU is here: nothing was measured")
         print(json.dumps({"gpu": False}))
         return
-    found = run(options.base_model, options.adapter)
-    print(f"{'clients':>8}{'replies/s':>12}{'p50 ms':>10}{'p95 ms':>10}{'failed':>8}")
-    for row in found["rows"]:
-        print(
-            f"{row['clients']:>8}{row['per_second']:>12}{row['p50_ms']:>10}{row['p95_ms']:>10}"
-            f"{row['failed']:>8}"
-        )
+    found = run(options.base_model, options.adapter, flags)
     print(f"vLLM asked directly: p50 {found['direct_p50_ms']} ms, {found['added_ms']} ms added")
     print(json.dumps({"gpu": True} | found))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.types import Toolset
-from tests.adapters import support_toolset
+from tests.adapters import support_toolset, write_adapter
 from tests.training.folders import run_folder
 from training.run import (
     RunMismatch,
@@ -17,6 +17,7 @@ from training.run import (
     mode_of,
     read_record,
     require_learned,
+    require_made_on,
     require_same_run,
 )
 
@@ -85,3 +86,17 @@ def test_an_older_run_does_not_say_what_it_learned_and_passes(tmp_path: Path) ->
     run = run_folder(tmp_path / "run")
     assert mode_of(read_record(run)) == "exact"
     require_learned(run, FEWER, OTHER)
+
+
+def test_an_adapter_to_go_on_from_must_be_of_the_same_base_model(tmp_path: Path) -> None:
+    run = run_folder(tmp_path / "run", learned=LEARNED)
+    require_made_on(run, BASE)
+    with pytest.raises(RunMismatch, match="run was made on base model aaaaaaaa, not bbbbbbbb"):
+        require_made_on(run, OTHER)
+    spec = {"name": "tests", "weights_digest": BASE}
+    published = write_adapter(tmp_path / "published", base_model=spec)
+    require_made_on(published, BASE)
+    with pytest.raises(RunMismatch, match="published was made on base model aaaaaaaa"):
+        require_made_on(published, OTHER)
+    (published / "manifest.json").unlink()
+    require_made_on(published, OTHER)
