@@ -77,7 +77,8 @@ def table(results: Sequence[Mapping[str, Any]]) -> str:
         "| change | exact, by seed | mean | right tool | arguments | wrong calls | minutes |",
         "|---|---|---|---|---|---|---|",
     ]
-    groups = {name: [r for r in results if r["variant"] == name] for name in VARIANTS}
+    by_seed = sorted(results, key=lambda result: result["seed"])
+    groups = {name: [r for r in by_seed if r["variant"] == name] for name in VARIANTS}
     means = {name: statistics.mean(r["exact"] for r in g) for name, g in groups.items() if g}
     for name in sorted(means, key=means.__getitem__, reverse=True):
         group = groups[name]

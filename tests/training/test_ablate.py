@@ -69,7 +69,7 @@ def test_too_few_rows_of_a_sort_are_named():
 
 def test_the_table_gives_each_seed_and_ranks_by_the_mean():
     lines = table(
-        [result("baseline", 7, 0.7), result("baseline", 8, 0.72), result("rank 8", 7, 0.8)]
+        [result("baseline", 8, 0.72), result("baseline", 7, 0.7), result("rank 8", 7, 0.8)]
     ).splitlines()
     assert lines[2].startswith("| rank 8 | 80.0 | 80.0 | 90.0 | 80.0 | 10.0 | 10 |")
     assert lines[3].startswith("| baseline | 70.0, 72.0 | 71.0 |")
