@@ -68,7 +68,7 @@ test-heal: $(VENV)/.dev $(BASE_MODEL)/config.json
 	$(BIN)/python -m pytest -m slow tests/end_to_end/heal
 
 heal-demo: $(VENV)/.dev $(BASE_MODEL)/config.json
-	$(BIN)/python -m tests.end_to_end.heal.walk
+	$(BIN)/python -m tests.end_to_end.heal.walk $(if $(WHOLE),--whole)
 
 bench-gateway: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.gateway_share

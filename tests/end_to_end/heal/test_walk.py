@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.end_to_end.heal.walk import PAGE, PORT, blocks, walk
+from tests.end_to_end.heal.walk import PAGE, PORT, blocks, walk, whole
 from tests.ports import free_port
 
 
@@ -14,6 +14,17 @@ def test_the_page_has_a_gateway_and_seven_steps_that_say_how_they_end():
     assert not any(step.stays for step in steps)
 
 
+def test_the_whole_page_keeps_all_rows_and_learns_them_once():
+    page = PAGE.read_text()
+    few, all_rows = ([line.rstrip(" \\") for line in t.splitlines()] for t in (page, whole(page)))
+    learned = "    --epochs {} --batch-size 8 --learning-rate 1e-3"
+    kept = "    --keep train=150 --keep validation=40 --keep test=40"
+    assert [line for line in few if line not in all_rows] == [kept, learned.format(2)]
+    assert [line for line in all_rows if line not in few] == [learned.format(1)]
+    with pytest.raises(ValueError, match="0 steps with --keep"):
+        whole("no page")
+
+
 def test_a_mark_that_is_none_is_refused():
     with pytest.raises(ValueError, match="no such mark"):
         blocks("<!-- runs sometimes -->\n```sh\ntrue\n```\n")
@@ -21,7 +32,7 @@ def test_a_mark_that_is_none_is_refused():
 
 @pytest.mark.slow
 def test_the_circle_from_a_warning_to_an_adapter_without_one():
-    found = walk(free_port())
+    found = walk(free_port(), PAGE.read_text())
     assert found["exact_after"] > found["exact_before"]
     assert found["wrong_after"] <= 0.1 * found["rows"]
     assert found["header_before"].startswith("removed; adapter=support; tools=request_refund,")

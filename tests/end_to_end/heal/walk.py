@@ -1,13 +1,17 @@
 """Run the commands of `deploy/HEAL.md` as printed, in their order, and measure before and after.
 
-    python -m tests.end_to_end.heal.walk
+    make heal-demo [WHOLE=1]      or    python -m tests.end_to_end.heal.walk [--whole]
 
 The gateway is the real one; the release's unseen rows are routed through it before the first step
 and after the last. Prints each command with its output, a table, and as its last line one JSON
 object. Exits with 1 if a command ends with another code than the page says, or if the warning is
 not there before or is there after. What an earlier walk left under `.runs/heal` is removed.
+
+`--whole` relabels all rows instead of a few and trains one pass over them: hours on a processor. A
+training that was killed goes on where it was.
 """
 
+import argparse
 import contextlib
 import json
 import re
@@ -33,6 +37,7 @@ WORK = ROOT / ".runs" / "heal"
 RELEASE = ROOT / "training" / "data" / "support_r2"
 PORT = "8096"
 READY_S = 300.0
+_KEEP = re.compile(r" \\\n +--keep [^\n]*")
 _BLOCK = re.compile(r"<!-- runs(?P<how>[^>]*?) -->\n```sh\n(?P<script>.*?)```", re.DOTALL)
 
 
@@ -47,6 +52,15 @@ class Block:
     script: str
     code: int = 0
     stays: bool = False
+
+
+def whole(page: str) -> str:
+    """A page's commands on all rows. Raises ValueError if it does not keep a few."""
+    all_rows, kept = _KEEP.subn("", page)
+    one_pass, trained = re.subn(r"--epochs \S+", "--epochs 1", all_rows)
+    if (kept, trained) != (1, 1):
+        raise ValueError(f"the page has {kept} steps with --keep and {trained} with --epochs")
+    return one_pass
 
 
 def blocks(page: str) -> list[Block]:
@@ -113,17 +127,23 @@ def asked(client: httpx.Client, rows: list[Row]) -> tuple[list[Grade], str | Non
     return grades, header
 
 
-def walk(port: int) -> dict[str, Any]:
+def walk(port: int, page: str, resumes: bool = False) -> dict[str, Any]:
     """Every step of the page, with the gateway on `port`; returns the figures.
+
+    One that `resumes` goes on with the training that an earlier walk of the page left.
 
     Raises:
         WalkFailed: a step did not do what the page says.
     """
-    shutil.rmtree(WORK, ignore_errors=True)
-    WORK.mkdir(parents=True)
+    for left in WORK.glob("*"):
+        if left.is_file():
+            left.unlink()
+        elif not (resumes and left.name == "run"):
+            shutil.rmtree(left)
+    WORK.mkdir(parents=True, exist_ok=True)
     toolset = Toolset.from_json(json.loads((RELEASE / "toolset.json").read_text()))
     rows = read_rows(RELEASE / "test", toolset)
-    first, *steps = blocks(PAGE.read_text().replace(PORT, str(port)))
+    first, *steps = blocks(page.replace(PORT, str(port)))
     begun = time.monotonic()
     with staying(first), httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=300) as client:
         until_ready(client)
@@ -152,8 +172,14 @@ def walk(port: int) -> dict[str, Any]:
 
 def main() -> None:
     """Walk, print the table and the figures."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--whole", action="store_true", help="all rows instead of a few")
+    options = parser.parse_args()
+    page = PAGE.read_text()
     try:
-        found = walk(free_port())
+        found = walk(free_port(), whole(page) if options.whole else page, resumes=options.whole)
     except WalkFailed as exc:
         sys.exit(f"the walk failed: {exc}")
     print(f"\n| the release's {found['rows']} unseen rows, through the gateway | before | after |")
