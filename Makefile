@@ -89,7 +89,7 @@ bench-swap: $(VENV)/.dev $(VLLM)/.cpu $(BASE_MODEL)/config.json
 	$(BIN)/python -m tests.bench.swap
 
 bench-gpu: $(VENV)/.dev $(BASE_MODEL)/config.json
-	$(BIN)/python -m tests.bench.gpu
+	$(BIN)/python -m tests.bench.gpu $(FLAGS)
 
 clean:
 	rm -rf .venv .venv-vllm .venv-fastmcp .venv-conformance .venv-fuzz .venv-clients .models .runs .pointsman

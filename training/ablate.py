@@ -5,8 +5,8 @@
 Every (variant, seed) is trained in a process of its own, in a folder of its own under `--out`, and
 graded with the grammar and the threshold off on the same validation rows; its line in
 `training/ablation.jsonl` says that it is done. So the work may be spread over days and machines:
-with `--train-only` a GPU trains what a processor grades later, from the same folders. The table is
-printed at the end.
+with `--train-only` a GPU trains what a processor grades later, from the same folders; two commands
+at a time need an `--out` each. The table is printed at the end.
 """
 
 import argparse
@@ -95,7 +95,9 @@ def table(results: Sequence[Mapping[str, Any]]) -> str:
 
 
 def run_one(variant: str, seed: int, options: argparse.Namespace) -> None:
-    """Train one variant with one seed, unless it is trained already, and grade it."""
+    """Train one variant with one seed and grade it, unless that is done already."""
+    if not left([variant], [seed], _read(options.results)):
+        return
     changes = dict(VARIANTS[variant])
     share = changes.pop("no_tool_share", NO_TOOL_SHARE)
     second: SecondStage | None = changes.pop("second_stage", None)
@@ -127,6 +129,15 @@ def run_one(variant: str, seed: int, options: argparse.Namespace) -> None:
     }
     with options.results.open("a") as file:
         file.write(json.dumps(result) + "\n")
+
+
+def left(
+    names: Sequence[str], seeds: Sequence[int], results: Sequence[Mapping[str, Any]]
+) -> list[tuple[str, int]]:
+    """The runs that have no line among the results, each once, in the order of the names."""
+    done = {(result["variant"], result["seed"]) for result in results}
+    wanted = dict.fromkeys((name, seed) for name in names for seed in seeds)
+    return [one for one in wanted if one not in done]
 
 
 def _written(file: Path, rows: Sequence[Row]) -> Path:
@@ -177,15 +188,9 @@ def main() -> None:
     if options.workers < 1:
         parser.error("--workers is at least 1")
     results: Path = options.results
-    done = {(result["variant"], result["seed"]) for result in _read(results)}
-    left = [
-        (variant, seed)
-        for variant in names
-        for seed in map(int, options.seeds.split(","))
-        if (variant, seed) not in done
-    ]
+    runs = left(names, [int(seed) for seed in options.seeds.split(",")], _read(results))
     with ThreadPoolExecutor(options.workers) as pool:
-        failed = [one for one, code in zip(left, pool.map(_child, left), strict=True) if code]
+        failed = [one for one, code in zip(runs, pool.map(_child, runs), strict=True) if code]
     print(table(_read(results)))
     if failed:
         sys.exit(f"failed: {', '.join(f'{variant}, seed {seed}' for variant, seed in failed)}")

@@ -7,8 +7,8 @@ Two savings, the same gradients:
 - what all rows of a batch begin with (the system message with the toolset) is computed once, and
   its keys and values are shared. That is a quarter of our tokens where the prompt holds the
   toolset's name alone, and nearly all of them where it holds every schema. It takes a second pass
-  through the layers, which a GPU needs as long for as for the first: there only many tokens are
-  worth one.
+  through the layers. On a GPU a pass over few tokens is bound by launching its kernels, so there it
+  must save many (how many is a guess, not measured).
 """
 
 from typing import Any
@@ -22,7 +22,7 @@ IGNORED = -100
 """The label of a token that is not trained on (PyTorch's and transformers' convention)."""
 
 _WORTH_A_PASS = 4_096
-"""Tokens of a batch that sharing must save on a GPU; a processor gains from each."""
+"""Tokens of a batch that sharing must save on a GPU."""
 
 
 class AnswerLossTrainer(SFTTrainer):
@@ -56,8 +56,7 @@ def _logits(
 ) -> torch.Tensor:
     """Logits at `positions`, (rows, positions, vocabulary); rows are padded on the right."""
     shared = min(_common_prefix(ids), int(positions[0]))
-    saved = shared * (len(ids) - 1)
-    if saved < (1 if ids.device.type == "cpu" else _WORTH_A_PASS):
+    if not worth_sharing(shared * (len(ids) - 1), ids.device.type):
         return model(
             input_ids=ids, attention_mask=mask, use_cache=False, logits_to_keep=positions
         ).logits
@@ -71,6 +70,11 @@ def _logits(
         use_cache=True,
         logits_to_keep=positions - shared,
     ).logits
+
+
+def worth_sharing(saved: int, device: str) -> bool:
+    """Whether so many tokens saved are worth a second pass; a processor gains from each."""
+    return saved >= (1 if device == "cpu" else _WORTH_A_PASS)
 
 
 def _common_prefix(ids: torch.Tensor) -> int:

@@ -81,6 +81,8 @@ def main() -> None:
     options = parser.parse_args()
     if min(options.rows, options.limit) < 1:
         parser.error("--rows and --limit are at least 1")
+    if options.epochs <= 0 or options.max_length < 1:
+        parser.error("--epochs is above 0, --max-length at least 1")
     try:
         make(options, LocalEngine(options.base_model))
     except (BfclError, RunMismatch) as exc:

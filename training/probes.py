@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from gateway.engines.base import Engine
 from gateway.manifest import Adapter, Probe
-from gateway.probe import failed_probes
+from gateway.probe import failed_probe, failed_probes
 from gateway.router import Router
 from training.evaluation.answers import Answer
 from training.publish import PublishRefused
@@ -21,14 +21,16 @@ MOST = 4
 def chosen(found: Sequence[Answer], most: int = MOST) -> tuple[Probe, ...]:
     """Validation rows that were answered right: the surest of each kind, `most` in all.
 
-    A kind is no_tool, which comes first, or the first tool called.
+    Right is what passes as a probe: a wrong proposal is none, though it would be withheld. A kind
+    is no_tool, which comes first, or the first tool called.
     """
-    surest: dict[str, Answer] = {}
+    surest: dict[str, Probe] = {}
     for answer in sorted(found, key=_confidence, reverse=True):
-        if _is_golden(answer.row) and answer.grade().exact:
-            surest.setdefault(answer.row.calls[0].tool if answer.row.calls else "", answer)
-    kinds = sorted(surest.values(), key=lambda answer: bool(answer.row.calls))
-    return tuple(Probe(request=a.row.text, target=dict(a.row.target)) for a in kinds[:most])
+        row = answer.row
+        probe = Probe(request=row.text, target=dict(row.target))
+        if _is_golden(row) and failed_probe(probe, answer.route) is None:
+            surest.setdefault(row.calls[0].tool if row.calls else "", probe)
+    return tuple(surest[kind] for kind in sorted(surest, key=bool)[:most])
 
 
 async def refuse_failing(engine: Engine, adapter: Adapter) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.files import write_whole
-from gateway.manifest import SHOWN_DIGITS, ToolsetMode
+from gateway.manifest import SHOWN_DIGITS, Manifest, ToolsetMode
 from gateway.types import Toolset
 
 FINISHED = "settings.json"
@@ -32,6 +32,8 @@ def require_same_run(folder: Path, identity: Mapping[str, Any]) -> None:
     file = folder / _BEGUN
     wanted = json.loads(json.dumps(identity))
     if not file.is_file():
+        if (folder / FINISHED).is_file():
+            raise RunMismatch(f"{folder} holds a finished run that does not say what it is made of")
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(file, json.dumps(wanted, indent=1))
         return
@@ -92,9 +94,8 @@ def require_made_on(adapter: Path, weights_digest: str) -> None:
     if (adapter / FINISHED).is_file():
         made_on = read_record(adapter).get("base_model", "")
     elif (adapter / "manifest.json").is_file():
-        made_on = json.loads((adapter / "manifest.json").read_text())["base_model"][
-            "weights_digest"
-        ]
+        manifest = Manifest.model_validate_json((adapter / "manifest.json").read_bytes())
+        made_on = manifest.base_model.weights_digest
     if made_on and made_on != weights_digest:
         raise RunMismatch(
             f"{adapter} was made on base model {made_on[:SHOWN_DIGITS]}, "

@@ -69,6 +69,7 @@ def train(
         RunMismatch: `out` holds the beginning of a run with other rows or settings, or `init_from`
             was made on another base model.
         AdapterRefused: what would be made could not be served.
+        OSError: `init_from` holds no safetensors file.
     """
     keep_freed_memory()
     lora = PeftConfig.from_pretrained(str(init_from)) if init_from else lora_config(settings)

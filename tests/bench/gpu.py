@@ -26,9 +26,9 @@ CLIENTS = (1, 8, 32, 128)
 ROOM = f"\n[limits]\nengine_queue = {max(CLIENTS)}"
 """None of the clients is refused because the others wait."""
 REPLIES = 400
+"""Replies of one measurement at least; as many again, at most, come before it to warm up."""
 EACH = 16
-"""Replies of one measurement, and for each of its clients if that is more; as many again, at most,
-come before it to warm up."""
+"""Replies for each of its clients at least."""
 
 
 async def measured(url: str, clients: int) -> dict[str, float]:

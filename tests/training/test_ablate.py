@@ -11,7 +11,7 @@ from gateway.types import Message
 pytest.importorskip("trl")
 
 from tests.training.tiny import BASE_MODEL
-from training.ablate import BASELINE, VARIANTS, folder_of, sample, table
+from training.ablate import BASELINE, VARIANTS, folder_of, left, sample, table
 from training.rows import Row
 from training.servable import require_servable
 from training.settings import Settings
@@ -60,6 +60,13 @@ def test_a_sample_has_the_wanted_share_and_repeats_for_the_same_seed():
     assert sum(not row.calls for row in chosen) == 60
     assert chosen == sample(ROWS, 200, 0.3, 7)
     assert chosen != sample(ROWS, 200, 0.3, 8)
+
+
+def test_each_run_is_made_once_and_those_with_a_result_never_again():
+    results = [result("baseline", 7, 0.5)]
+    names = ["rank 8", "baseline", "rank 8"]
+    assert left(names, [7, 8, 7], results) == [("rank 8", 7), ("rank 8", 8), ("baseline", 8)]
+    assert left(["baseline"], [7], results) == []
 
 
 def test_too_few_rows_of_a_sort_are_named():

@@ -13,7 +13,7 @@ pytest.importorskip("trl")
 from datasets import Dataset  # noqa: E402
 from trl.trainer.sft_config import SFTConfig  # noqa: E402
 
-from training.answer_loss import IGNORED, AnswerLossTrainer  # noqa: E402
+from training.answer_loss import IGNORED, AnswerLossTrainer, worth_sharing  # noqa: E402
 
 BASE_MODEL = Path(__file__).parents[2] / ".models" / "smollm2-135m-instruct"
 
@@ -77,15 +77,9 @@ def gradients(model: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "made", [batch, batch_with_a_common_beginning, rows_alike_up_to_the_answer]
 )
-@pytest.mark.parametrize("shares", [True, False])
 def test_loss_and_gradients_equal_those_of_all_logits(
-    trainer: AnswerLossTrainer,
-    monkeypatch: pytest.MonkeyPatch,
-    made: Callable[[], dict[str, Any]],
-    shares: bool,
+    trainer: AnswerLossTrainer, made: Callable[[], dict[str, Any]]
 ):
-    if not shares:
-        monkeypatch.setattr("training.answer_loss._common_prefix", lambda ids: 0)
     model: Any = trainer.model
     plain = model(**made()).loss
     plain.backward()
@@ -96,6 +90,11 @@ def test_loss_and_gradients_equal_those_of_all_logits(
     assert cheap.item() == pytest.approx(plain.item(), rel=1e-5)
     for name, gradient in gradients(model).items():
         assert torch.allclose(gradient, wanted[name], atol=1e-6), name
+
+
+def test_what_rows_share_is_computed_once_where_that_saves_time():
+    assert [worth_sharing(saved, "cpu") for saved in (0, 1)] == [False, True]
+    assert [worth_sharing(saved, "cuda") for saved in (4_095, 4_096)] == [False, True]
 
 
 def test_the_sum_is_divided_by_the_tokens_of_all_accumulated_batches(trainer: AnswerLossTrainer):

@@ -1,8 +1,10 @@
 """Probes of an adapter whose recipe names none."""
 
+from dataclasses import replace
 from typing import Any
 
 from gateway.decide import CallCheck
+from gateway.grounding.ground import Ungrounded
 from gateway.manifest import Probe
 from gateway.types import Route
 from tests.training.check.made import DESK, call, no_tool, row, track
@@ -35,6 +37,16 @@ def test_each_kind_of_answer_gives_its_surest_right_one_with_no_tool_first() -> 
         Probe(request="where is ORD-1002", target=track("ORD-1002")),
     )
     assert len(chosen(found, 2)) == 2
+
+
+def test_a_wrong_proposal_that_would_be_withheld_is_no_probe() -> None:
+    """Withholding it is right for the row, but a probe judges the proposal."""
+    wanted = row("where is order 12345678", no_tool())
+    proposed = answer(wanted, 0.9, track("ORD-123456"))
+    invented = (Ungrounded("/order_id", "ORD-123456"),)
+    withheld = replace(proposed, checks=(replace(proposed.checks[0], grounding=invented),))
+    assert withheld.grade().exact
+    assert chosen([withheld]) == ()
 
 
 def test_what_a_probe_cannot_hold_is_left_out() -> None:

@@ -45,6 +45,14 @@ def test_a_folder_with_another_run_is_refused_with_what_differs(tmp_path: Path) 
         require_same_run(tmp_path / "run", {"rank": 8, "seed": 9, "targets": ("a", "b")})
 
 
+def test_a_finished_run_that_does_not_say_what_it_is_made_of_is_not_taken_for_another(
+    tmp_path: Path,
+) -> None:
+    old = run_folder(tmp_path / "old")
+    with pytest.raises(RunMismatch, match="old holds a finished run that does not say"):
+        require_same_run(old, {"pairs": 1_000})
+
+
 @pytest.mark.parametrize("write", [require_same_run, finish])
 def test_what_could_not_be_written_to_its_end_is_not_there(
     tmp_path: Path, write: Callable[[Path, dict[str, str]], None]

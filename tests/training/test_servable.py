@@ -14,6 +14,7 @@ from transformers import AutoModelForCausalLM
 from gateway.errors import AdapterRefused
 from gateway.types import Toolset
 from tests.training.tiny import TOOLSET, write_base_model, write_rows
+from training.run import RunMismatch
 from training.servable import require_servable, weight_bytes
 from training.settings import Settings
 from training.sft import train
@@ -33,11 +34,17 @@ def saved(base: Path, folder: Path, config: LoraConfig) -> Path:
     return folder
 
 
-def refusal(base: Path, folder: Path, init_from: Path | None = None, rank: int = 8) -> str:
+def refusal(
+    base: Path,
+    folder: Path,
+    init_from: Path | None = None,
+    rank: int = 8,
+    sort: type[Exception] = AdapterRefused,
+) -> str:
     """What a training says that is refused before it leaves anything."""
     toolset = Toolset.from_json(json.loads(TOOLSET.read_text()))
     rows = write_rows(folder / "rows.jsonl", 0, 4)
-    with pytest.raises(AdapterRefused) as caught:
+    with pytest.raises(sort) as caught:
         train(toolset, rows, rows, base, folder / "run", Settings(rank=rank), init_from)
     assert not (folder / "run").exists()
     return str(caught.value)
@@ -76,3 +83,11 @@ def test_what_vllm_would_not_serve_is_not_gone_on_from(
 ) -> None:
     base = write_base_model(tmp_path / "base")
     assert told in refusal(base, tmp_path, saved(base, tmp_path / "foreign", config))
+
+
+def test_an_adapter_of_another_base_model_is_not_gone_on_from(tmp_path: Path) -> None:
+    base = write_base_model(tmp_path / "base")
+    foreign = saved(base, tmp_path / "foreign", lora())
+    (foreign / "settings.json").write_text(json.dumps({"base_model": "a" * 64}))
+    told = refusal(base, tmp_path, foreign, sort=RunMismatch)
+    assert "foreign was made on base model aaaaaaaa, not " in told

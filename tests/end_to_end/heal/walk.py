@@ -5,10 +5,11 @@
 The gateway is the real one; the release's unseen rows are routed through it before the first step
 and after the last. Prints each command with its output, a table, and as its last line one JSON
 object. Exits with 1 if a command ends with another code than the page says, or if the warning is
-not there before or is there after. What an earlier walk left under `.runs/heal` is removed.
+not there before or is there after. What an earlier walk left under `.runs/heal` is removed, but
+for a training with all rows.
 
-`--whole` relabels all rows instead of a few and trains one pass over them: hours on a processor. A
-training that was killed goes on where it was.
+`--whole` relabels all rows instead of a few and trains one pass over them, about half an hour on
+two cores, in a folder of its own: a killed one goes on where it was. `seconds` are this walk's.
 """
 
 import argparse
@@ -35,6 +36,7 @@ ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "deploy" / "HEAL.md"
 WORK = ROOT / ".runs" / "heal"
 RELEASE = ROOT / "training" / "data" / "support_r2"
+RUN, WHOLE_RUN = "run", "whole-run"
 PORT = "8096"
 READY_S = 300.0
 _KEEP = re.compile(r" \\\n +--keep [^\n]*")
@@ -55,12 +57,16 @@ class Block:
 
 
 def whole(page: str) -> str:
-    """A page's commands on all rows. Raises ValueError if it does not keep a few."""
+    """A page's commands on all rows, with a training folder of their own.
+
+    Raises:
+        ValueError: it does not keep a few, or does not train once.
+    """
     all_rows, kept = _KEEP.subn("", page)
     one_pass, trained = re.subn(r"--epochs \S+", "--epochs 1", all_rows)
     if (kept, trained) != (1, 1):
         raise ValueError(f"the page has {kept} steps with --keep and {trained} with --epochs")
-    return one_pass
+    return one_pass.replace(f"{WORK.name}/{RUN} ", f"{WORK.name}/{WHOLE_RUN} ")
 
 
 def blocks(page: str) -> list[Block]:
@@ -127,10 +133,8 @@ def asked(client: httpx.Client, rows: list[Row]) -> tuple[list[Grade], str | Non
     return grades, header
 
 
-def walk(port: int, page: str, resumes: bool = False) -> dict[str, Any]:
+def walk(port: int, page: str) -> dict[str, Any]:
     """Every step of the page, with the gateway on `port`; returns the figures.
-
-    One that `resumes` goes on with the training that an earlier walk of the page left.
 
     Raises:
         WalkFailed: a step did not do what the page says.
@@ -138,7 +142,7 @@ def walk(port: int, page: str, resumes: bool = False) -> dict[str, Any]:
     for left in WORK.glob("*"):
         if left.is_file():
             left.unlink()
-        elif not (resumes and left.name == "run"):
+        elif left.name != WHOLE_RUN:
             shutil.rmtree(left)
     WORK.mkdir(parents=True, exist_ok=True)
     toolset = Toolset.from_json(json.loads((RELEASE / "toolset.json").read_text()))
@@ -154,6 +158,8 @@ def walk(port: int, page: str, resumes: bool = False) -> dict[str, Any]:
         version = client.get("/admin/drift").raise_for_status().json()["adapters"][0]["adapter"]
     if warned is None or gone is not None:
         raise WalkFailed(f"the drift header was {warned!r} before and is {gone!r} after")
+    if WHOLE_RUN in page:
+        shutil.rmtree(WORK / WHOLE_RUN)
     report = json.loads((WORK / "adapter" / "report.json").read_text())
     exact = report["adapter"]["constrained"]["exact"]
     return {
@@ -179,7 +185,7 @@ def main() -> None:
     options = parser.parse_args()
     page = PAGE.read_text()
     try:
-        found = walk(free_port(), whole(page) if options.whole else page, resumes=options.whole)
+        found = walk(free_port(), whole(page) if options.whole else page)
     except WalkFailed as exc:
         sys.exit(f"the walk failed: {exc}")
     print(f"\n| the release's {found['rows']} unseen rows, through the gateway | before | after |")
